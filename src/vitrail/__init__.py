@@ -1,0 +1,1 @@
+"""Vitrail: several health systems answer one question together; every record stays behind its own glass."""

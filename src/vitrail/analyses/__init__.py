@@ -1,0 +1,1 @@
+"""One room per kind of analysis: `run` works behind the glass, `pool` in front of it."""

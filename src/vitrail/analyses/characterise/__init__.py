@@ -1,0 +1,1 @@
+"""Who was included, what they are like, how often outcomes occur."""

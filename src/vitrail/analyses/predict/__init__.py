@@ -1,0 +1,1 @@
+"""A risk model over all sites without moving rows, and its validation."""

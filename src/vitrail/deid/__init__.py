@@ -1,0 +1,1 @@
+"""Deidentification: every column is kept, dropped or ruled."""

@@ -1,0 +1,1 @@
+"""The disclosure rules of a site and the gate that applies them."""

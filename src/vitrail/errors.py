@@ -1,0 +1,67 @@
+"""One tree of typed errors.
+
+Every error that a person may meet is a :class:`VitrailError`. Its text says what is wrong and what to do about
+it, names the place (file, line, table, column, row number), and never contains a data value: neither a value from
+a record nor a value from a file that somebody sent.
+"""
+
+
+class VitrailError(Exception):
+    """Something that Vitrail expected might happen, told in one sentence of what and one of what to do.
+
+    ``what`` and ``do`` are complete sentences. ``exit_status`` is what the command line returns: 1 where the
+    answer is no (a check failed, a refusal), 2 where the call or its input is wrong.
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, do: str = "") -> None:
+        super().__init__(f"{what} {do}".strip())
+        self.what = what
+        self.do = do
+
+
+class StudyError(VitrailError):
+    """A study file cannot be read, or says something that a study cannot say."""
+
+
+class SourceError(VitrailError):
+    """A source or its mapping file cannot be read."""
+
+
+class SnapshotError(VitrailError):
+    """A snapshot is missing, incomplete or damaged."""
+
+    exit_status = 1
+
+
+class WireError(VitrailError):
+    """A message cannot be read, is not canonical, or its signature does not fit."""
+
+
+class NodeError(VitrailError):
+    """A site's or hub's directory is missing, unfinished or of another kind."""
+
+
+class TransportError(VitrailError):
+    """The mailbox could not be reached, or did not take a message."""
+
+
+class LedgerError(VitrailError):
+    """A ledger does not fit its own signed head."""
+
+    exit_status = 1
+
+
+class PolicyError(VitrailError):
+    """A disclosure policy cannot be read, is not known, or does not fit the snapshot."""
+
+
+class Refusal(VitrailError):
+    """A site will not answer. ``code`` is all that leaves the site; ``what`` and ``do`` are for its steward."""
+
+    exit_status = 1
+
+    def __init__(self, code: str, what: str, do: str = "") -> None:
+        super().__init__(what, do)
+        self.code = code

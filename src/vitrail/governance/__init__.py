@@ -1,0 +1,1 @@
+"""Approvals and the ledger, as pure functions; storage is behind a protocol."""

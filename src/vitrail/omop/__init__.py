@@ -1,0 +1,1 @@
+"""Tables, snapshots, cohorts and covariates over the OMOP Common Data Model."""

@@ -1,0 +1,1 @@
+"""Behind the glass: load, answer, and the agent that polls."""

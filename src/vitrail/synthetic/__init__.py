@@ -1,0 +1,1 @@
+"""People made from a definition, with their truth."""

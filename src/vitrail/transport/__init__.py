@@ -1,0 +1,1 @@
+"""The mailbox between hub and sites."""
