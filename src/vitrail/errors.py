@@ -5,6 +5,8 @@ it, names the place (file, line, table, column, row number), and never contains 
 a record nor a value from a file that somebody sent.
 """
 
+from dataclasses import dataclass
+
 
 class VitrailError(Exception):
     """Something that Vitrail expected might happen, told in one sentence of what and one of what to do.
@@ -21,8 +23,40 @@ class VitrailError(Exception):
         self.do = do
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a file that somebody wrote: where, what, and what to write instead.
+
+    ``line`` and ``column`` count from 1. ``field`` is the way to the place in words of the schema; keys that people
+    chose stand as their ordinal: ``cohorts[2].entry[1].value`` is the value of the first entry of the second cohort.
+    """
+
+    line: int
+    column: int
+    field: str
+    what: str
+    do: str
+
+    def __str__(self) -> str:
+        return (
+            f"Line {self.line}, column {self.column}{self.field and ', '}{self.field}: {self.what}. {self.do}".strip()
+        )
+
+
 class StudyError(VitrailError):
-    """A study file cannot be read, or says something that a study cannot say."""
+    """A study says something that a study cannot say. ``problems`` are the first few, in the file's order."""
+
+    exit_status = 1
+
+    def __init__(self, what: str, do: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(what, do)
+        self.problems = problems
+
+
+class StudyFileError(StudyError):
+    """There is no study file, or it cannot be read."""
+
+    exit_status = 2
 
 
 class SourceError(VitrailError):
@@ -45,6 +79,12 @@ class NodeError(VitrailError):
 
 class TransportError(VitrailError):
     """The mailbox could not be reached, or did not take a message."""
+
+
+class NotTaken(TransportError):
+    """The other side has the message and will not take it, now or later."""
+
+    exit_status = 1
 
 
 class LedgerError(VitrailError):

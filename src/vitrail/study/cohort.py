@@ -16,11 +16,12 @@ The meaning, in order, is that of the in-memory engine (``vitrail.omop.engines.m
 6. Rows of one person that overlap (next start ≤ running end) become one.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from vitrail.study.word import Name, Word
+from vitrail.study.word import Name, Part, Word
 
 Domain = Literal["condition", "drug", "procedure", "measurement", "observation", "device", "visit", "death", "cohort"]
 DOMAINS: tuple[Domain, ...] = (
@@ -47,7 +48,7 @@ class Limits(Word):
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
         if self.at_least is self.above is self.at_most is self.below is None:
-            raise ValueError("give at least one of at_least, above, at_most, below")
+            raise ValueError("no limit is given; give at least one of at_least, above, at_most, below")
         return self
 
     def fits(self, value: float | None) -> bool:
@@ -84,10 +85,10 @@ class Event(Word):
     def _one_domain(self) -> Self:
         given = [domain for domain in DOMAINS if getattr(self, domain) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(DOMAINS)}")
+            raise ValueError(f"not exactly one domain is given; give one of {', '.join(DOMAINS)}")
         valued = self.value is not None or self.value_concepts is not None
         if valued and given[0] not in ("measurement", "observation"):
-            raise ValueError("value and value_concepts are for measurement and observation")
+            raise ValueError("value and value_concepts are for measurement and observation; leave them out here")
         return self
 
     @property
@@ -117,9 +118,9 @@ class Rule(Word):
     def _possible(self) -> Self:
         low, high = self.days
         if low is not None and high is not None and low > high:
-            raise ValueError("the window ends before it starts")
+            raise ValueError("the window ends before it starts; write the earlier day first")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError("at_least is more than at_most")
+            raise ValueError("at_least is more than at_most; write the smaller number as at_least")
         return self
 
     @property
@@ -159,7 +160,15 @@ class Cohort(Word):
     limit: Literal["first", "every"] = "every"
     exit: Exit = Exit()
 
+    def parts(self) -> Iterator[tuple[Part, Event]]:
+        """Every event that the cohort speaks of, and the way to it."""
+        for i, entry in enumerate(self.entry):
+            yield ("entry", i), entry
+            for j, rule in enumerate(entry.where):
+                yield ("entry", i, "where", j, "of"), rule.of
+        for i, rule in enumerate(self.rules):
+            yield ("rules", i, "of"), rule.of
+
     def events(self) -> tuple[Event, ...]:
         """Every event that the cohort speaks of."""
-        within = tuple(rule.of for entry in self.entry for rule in entry.where)
-        return (*self.entry, *within, *(rule.of for rule in self.rules))
+        return tuple(event for _, event in self.parts())

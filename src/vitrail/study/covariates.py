@@ -35,17 +35,17 @@ class Covariate(Word):
     def _one_kind(self) -> Self:
         given = [kind for kind in ("age", "sex", "has", "last") if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one of age, sex, has, last")
+            raise ValueError("not exactly one kind of covariate is given; give one of age, sex, has, last")
         if (given[0] in ("has", "last")) != (self.days is not None):
-            raise ValueError("days belongs to has and last, and to both always")
+            raise ValueError("days belongs to has and last; give it with these always, with others never")
         if given[0] != "last" and self.if_missing is not None:
-            raise ValueError("if_missing belongs to last")
+            raise ValueError("if_missing belongs to last; leave it out here")
         if given[0] in ("sex", "has") and (self.centre != 0 or self.per != 1):
-            raise ValueError("centre and per belong to age and last")
+            raise ValueError("centre and per belong to age and last; leave them out here")
         if self.last is not None and self.last.domain not in ("measurement", "observation"):
-            raise ValueError("last is for measurement and observation")
+            raise ValueError("last needs a number; name a measurement or observation, or use has")
         if self.days is not None and None not in self.days and self.days[0] > self.days[1]:  # type: ignore[operator]
-            raise ValueError("the window ends before it starts")
+            raise ValueError("the window ends before it starts; write the earlier day first")
         return self
 
     @property

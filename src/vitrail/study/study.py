@@ -1,6 +1,6 @@
 """The study: a frozen, self-validating question. Its identity is the SHA-256 of its canonical JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -8,16 +8,20 @@ from pydantic import Field, model_validator
 
 from vitrail import wire
 from vitrail.study.analyses import Analysis, Ask
-from vitrail.study.analyses.characterise import Characterise
-from vitrail.study.analyses.predict import Predict
 from vitrail.study.cohort import ANY, Cohort, Event
 from vitrail.study.concepts import ConceptSet
 from vitrail.study.release import Release
-from vitrail.study.word import Digest, Name, SiteName, Text, Word
+from vitrail.study.word import Digest, Name, Part, PartError, SiteName, Text, Title, Word
 
 Purpose = Literal[
     "early detection", "external validation", "treatment pathways", "comparative effectiveness", "characterisation"
 ]
+
+_NO_COHORT = (
+    "this names a cohort that the study does not define; write the name of one under cohorts, or define it there"
+)
+_NO_CONCEPT_SET = "this names no concept set of the study; write the name of one under concept_sets, or define it there"
+_CIRCLE = "cohorts refer to each other in a circle; let one of them be defined without the others"
 
 
 class Study(Word):
@@ -27,7 +31,7 @@ class Study(Word):
     """
 
     vitrail: Literal["study/1"]
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Title
     purpose: Purpose
     question: Text
     protocol: Text
@@ -47,30 +51,34 @@ class Study(Word):
 
     @model_validator(mode="after")
     def _names_defined(self) -> Self:
-        for cohort in self.cohorts.values():
-            self._check_events(cohort.events())
-        for analysis in self.analyses.values():
-            self._check_analysis(analysis)
+        undefined = tuple(self._undefined())
+        if undefined:
+            raise PartError(undefined)
         self.cohort_order()
         return self
 
-    def _check_events(self, events: tuple[Event, ...]) -> None:
-        for event in events:
-            known = self.cohorts if event.domain == "cohort" else self.concept_sets
-            if event.of not in known and (event.of != ANY or event.domain == "cohort"):
-                raise ValueError("an event names a concept set or cohort that the study does not define")
-            if event.value_concepts is not None and event.value_concepts not in self.concept_sets:
-                raise ValueError("value_concepts names a concept set that the study does not define")
+    def _undefined(self) -> Iterator[tuple[Part, str]]:
+        """The way to every name that the study uses and does not define, and what to write instead."""
+        for name, cohort in self.cohorts.items():
+            for part, event in cohort.parts():
+                yield from self._undefined_in(("cohorts", name, *part), event)
+        for name, analysis in self.analyses.items():
+            for part, used in analysis.cohort_names():
+                if used not in self.cohorts:
+                    yield ("analyses", name, *part), _NO_COHORT
+            for part, covariate in analysis.features():
+                if covariate.event is not None:
+                    kind = "has" if covariate.has else "last"
+                    yield from self._undefined_in(("analyses", name, *part, kind), covariate.event)
 
-    def _check_analysis(self, analysis: Characterise | Predict) -> None:
-        if isinstance(analysis, Characterise):
-            cohorts = [*analysis.cohorts, *(n for i in analysis.incidence for n in (i.population, i.outcome))]
-            covariates = analysis.table
-        else:
-            cohorts, covariates = [analysis.target, analysis.outcome], analysis.covariates
-        if any(cohort not in self.cohorts for cohort in cohorts):
-            raise ValueError("an analysis names a cohort that the study does not define")
-        self._check_events(tuple(each.event for each in covariates if each.event is not None))
+    def _undefined_in(self, part: Part, event: Event) -> Iterator[tuple[Part, str]]:
+        if event.domain == "cohort":
+            if event.of not in self.cohorts:
+                yield (*part, "cohort"), _NO_COHORT
+        elif event.of != ANY and event.of not in self.concept_sets:
+            yield (*part, event.domain), _NO_CONCEPT_SET
+        if event.value_concepts is not None and event.value_concepts not in self.concept_sets:
+            yield (*part, "value_concepts"), _NO_CONCEPT_SET
 
     def cohort_order(self) -> tuple[str, ...]:
         """The cohorts' names, each after those it refers to. ValueError where they refer in a circle."""
@@ -82,7 +90,7 @@ class Study(Word):
         while waiting:
             ready = sorted(name for name, needs in waiting.items() if needs <= set(order))
             if not ready:
-                raise ValueError("cohorts refer to each other in a circle")
+                raise PartError(tuple((("cohorts", name), _CIRCLE) for name in sorted(waiting)))
             order += ready
             for name in ready:
                 del waiting[name]

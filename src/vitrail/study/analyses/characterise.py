@@ -1,12 +1,13 @@
 """Characterise: who was included, what they are like, how often outcomes occur, how sites differ."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from vitrail.study.covariates import Covariate
 from vitrail.study.release import Attrition, CountTable, Moments, Rate
-from vitrail.study.word import Name, SiteName, Word
+from vitrail.study.word import Name, Part, SiteName, Word
 
 
 class Incidence(Word):
@@ -29,6 +30,17 @@ class Characterise(Word):
     table: Annotated[tuple[Covariate, ...], Field(max_length=200)] = ()
     incidence: Annotated[tuple[Incidence, ...], Field(max_length=50)] = ()
     max_rounds: Literal[1] = 1
+
+    def cohort_names(self) -> Iterator[tuple[Part, str]]:
+        """Every cohort that the analysis names, and the way to it."""
+        yield from ((("cohorts", i), name) for i, name in enumerate(self.cohorts))
+        for i, incidence in enumerate(self.incidence):
+            yield ("incidence", i, "population"), incidence.population
+            yield ("incidence", i, "outcome"), incidence.outcome
+
+    def features(self) -> Iterator[tuple[Part, Covariate]]:
+        """Every covariate that the analysis uses, and the way to it."""
+        yield from ((("table", i), covariate) for i, covariate in enumerate(self.table))
 
 
 class CharacteriseAsk(Word):

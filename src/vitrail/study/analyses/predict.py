@@ -1,15 +1,25 @@
 """Predict: a risk model over all sites without moving rows, and its validation where it was not trained."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from vitrail.study.covariates import Covariate
-from vitrail.study.release import Calibration, Discrimination, RiskBins, Thresholds
-from vitrail.study.word import Name, SiteName, Word
+from vitrail.study.release import Calibration, Count, CountTable, Discrimination, RiskBins, Thresholds
+from vitrail.study.word import Name, Part, SiteName, Word
 
 ALL_SITES = "all sites"
 WITHOUT = "without "  # a leave-one-site-out fit is called "without <site>"
+INTERCEPT = "intercept"
+
+INDEX_DATES = "index dates"
+"""The name of the table that says what happened to a site's index dates; its cells, in order, are these."""
+LOST = "lost to follow-up"
+MISSING = "missing a value"
+LOCKED = "locked for test"
+FITTED = "used for fitting"
+VALIDATED = "used for validation only"
 
 
 class Predict(Word):
@@ -22,7 +32,8 @@ class Predict(Word):
       fitting; the others are never used for the ``test persons`` validation.
     * ``develop_at`` names the sites that fit; the others only validate. All sites where it is empty.
     * ``leave_one_site_out`` adds a fit without each developing site, validated at that site on all its rows.
-    * Newton rounds stop when the largest step is at most ``tolerance``, or after ``max_rounds`` questions in all.
+    * Newton rounds stop when the largest step is at most ``tolerance``. Of at most ``max_rounds`` questions in all, the
+      last is kept for validation, so a fit may take one fewer.
     """
 
     kind: Literal["predict"]
@@ -34,17 +45,32 @@ class Predict(Word):
     develop_at: tuple[SiteName, ...] = ()
     leave_one_site_out: bool = False
     thresholds: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=20)] = ()
-    tolerance: Annotated[float, Field(gt=0, le=0.01)] = 1e-8
+    tolerance: Annotated[float, Field(ge=1e-10, le=0.01)] = 1e-8
     max_rounds: Annotated[int, Field(ge=2, le=60)] = 25
+
+    def cohort_names(self) -> Iterator[tuple[Part, str]]:
+        """Every cohort that the analysis names, and the way to it."""
+        yield ("target",), self.target
+        yield ("outcome",), self.outcome
+
+    def features(self) -> Iterator[tuple[Part, Covariate]]:
+        """Every covariate that the analysis uses, and the way to it."""
+        yield from ((("covariates", i), covariate) for i, covariate in enumerate(self.covariates))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.horizon[0] > self.horizon[1]:
-            raise ValueError("the horizon ends before it starts")
+            raise ValueError("the horizon ends before it starts; write the earlier day first")
         names = [covariate.name for covariate in self.covariates]
         if len(set(names)) != len(names):
-            raise ValueError("two covariates have the same name")
+            raise ValueError("two covariates have the same name; give each its own")
+        if INTERCEPT in names:
+            raise ValueError("a covariate is called as the model's intercept is; give it another name")
         return self
+
+    def develops(self, site: SiteName) -> bool:
+        """Whether ``site`` takes part in fitting; otherwise it only validates."""
+        return not self.develop_at or site in self.develop_at
 
 
 class FitAsk(Word):
@@ -68,11 +94,15 @@ class ValidateAsk(Word):
 
 
 class PredictAsk(Word):
-    """One round: model updates for ``fits`` still moving, or the last round's ``validations``. Never both."""
+    """One round: model updates for ``fits`` still moving, or the last round's ``validations``. Never both.
+
+    ``index_dates`` names the sites that are asked for the first time: they also say what happened to their index dates.
+    """
 
     kind: Literal["predict"] = "predict"
     fits: tuple[FitAsk, ...] = ()
     validations: tuple[ValidateAsk, ...] = ()
+    index_dates: tuple[SiteName, ...] = ()
 
 
 class Coefficient(Word):
@@ -84,14 +114,24 @@ class Coefficient(Word):
 
 
 class Fit(Word):
-    """A fitted model: who took part, what came out, and whether it converged."""
+    """A fitted model: who took part, what came out, and whether it converged.
+
+    ``rounds`` are the questions it took. ``stopped`` says why it ended: ``converged``; ``rounds``, there were no more;
+    ``singular``, the covariates do not tell their coefficients apart; ``diverging``, the likelihood has no maximum, as
+    where a covariate separates the outcome. Where it has not converged there are no coefficients, and
+    ``log_likelihood`` is the best seen, or None where no round was answered by all its sites. ``rows`` and ``events`` are as
+    each site printed them.
+    """
 
     name: str
     sites: tuple[SiteName, ...]
     rounds: int
     converged: bool
-    log_likelihood: float
+    log_likelihood: float | None
     coefficients: tuple[Coefficient, ...]
+    stopped: Literal["converged", "rounds", "singular", "diverging"] = "converged"
+    rows: dict[SiteName, Count] = {}
+    events: dict[SiteName, Count] = {}
 
 
 class Validation(Word):
@@ -107,9 +147,13 @@ class Validation(Word):
 
 
 class PredictEvidence(Word):
-    """Fits with their coefficients, and each validation. ``refused`` are sites that gave no answer, by code."""
+    """Fits with their coefficients, and each validation. ``refused`` are sites that gave no answer, by code.
+
+    ``index_dates`` says for each site how many index dates were used and why the others were not.
+    """
 
     kind: Literal["predict"] = "predict"
     fits: tuple[Fit, ...]
     validations: tuple[Validation, ...]
     refused: dict[SiteName, str]
+    index_dates: dict[SiteName, CountTable] = {}
