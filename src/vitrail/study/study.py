@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vitrail import wire
+from vitrail.study.aloud import cohort_aloud
 from vitrail.study.analyses import Analysis, Ask
 from vitrail.study.cohort import ANY, Cohort, Event
 from vitrail.study.concepts import ConceptSet
@@ -48,6 +49,12 @@ class Study(Word):
     def canonical(self) -> wire.Json:
         """The study as JSON data, defaults written out, nothing that is not given."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def aloud(self) -> tuple[str, ...]:
+        """What is asked, in plain English: one paragraph for each cohort and each analysis."""
+        cohorts = (cohort_aloud(name, self.cohorts[name]) for name in self.cohort_order())
+        analyses = (f"Analysis “{name}”: {analysis.aloud()}" for name, analysis in self.analyses.items())
+        return (*cohorts, *analyses)
 
     @model_validator(mode="after")
     def _names_defined(self) -> Self:

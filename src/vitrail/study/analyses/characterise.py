@@ -31,6 +31,13 @@ class Characterise(Word):
     incidence: Annotated[tuple[Incidence, ...], Field(max_length=50)] = ()
     max_rounds: Literal[1] = 1
 
+    def aloud(self) -> str:
+        """What is asked, in a sentence or two."""
+        about = f" by {', '.join(each.name for each in self.table)}" if self.table else ""
+        asked = f"describe {', '.join(f'“{name}”' for name in self.cohorts)}{about}."
+        rates = [f"“{each.outcome}” during “{each.population}”" for each in self.incidence]
+        return f"{asked} Count how often {' and '.join(rates)} begins." if rates else asked
+
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""
         yield from ((("cohorts", i), name) for i, name in enumerate(self.cohorts))

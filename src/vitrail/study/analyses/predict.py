@@ -48,6 +48,16 @@ class Predict(Word):
     tolerance: Annotated[float, Field(ge=1e-10, le=0.01)] = 1e-8
     max_rounds: Annotated[int, Field(ge=2, le=60)] = 25
 
+    def aloud(self) -> str:
+        """What is asked, in a sentence or two."""
+        where = f"at {', '.join(self.develop_at)}" if self.develop_at else "at all sites together"
+        features = ", ".join(each.name for each in self.covariates)
+        return (
+            f"estimate who in “{self.target}” will start “{self.outcome}” {self.horizon[0]:,} to {self.horizon[1]:,} "
+            f"days later, from {features}; fit {where} in at most {self.max_rounds} rounds, and test it on people who "
+            "took no part."
+        )
+
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""
         yield ("target",), self.target
@@ -119,8 +129,8 @@ class Fit(Word):
     ``rounds`` are the questions it took. ``stopped`` says why it ended: ``converged``; ``rounds``, there were no more;
     ``singular``, the covariates do not tell their coefficients apart; ``diverging``, the likelihood has no maximum, as
     where a covariate separates the outcome. Where it has not converged there are no coefficients, and
-    ``log_likelihood`` is the best seen, or None where no round was answered by all its sites. ``rows`` and ``events`` are as
-    each site printed them.
+    ``log_likelihood`` is the best seen, or None where no round was answered by all its sites. ``rows`` and ``events``
+    are as each site printed them.
     """
 
     name: str
