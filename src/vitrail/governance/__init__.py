@@ -1,1 +1,1 @@
-"""Approvals and the ledger, as pure functions; storage is behind a protocol."""
+"""Who may do what, and the record of what was done. Pure: keys, words and bytes in; verdicts and seals out."""
