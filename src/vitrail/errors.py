@@ -69,6 +69,12 @@ class SnapshotError(VitrailError):
     exit_status = 1
 
 
+class EngineError(VitrailError):
+    """An engine could not compute: the data are not what their table says, or there is not enough memory."""
+
+    exit_status = 1
+
+
 class WireError(VitrailError):
     """A message cannot be read, is not canonical, or its signature does not fit."""
 
