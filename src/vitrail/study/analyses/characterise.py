@@ -1,13 +1,17 @@
 """Characterise: who was included, what they are like, how often outcomes occur, how sites differ."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vitrail.study.covariates import Covariate
 from vitrail.study.release import Attrition, CountTable, Moments, Rate
 from vitrail.study.word import Name, Part, SiteName, Word
+
+AGE_GROUP = "age group"
+SEX = "sex"
+"""Two tables that every cohort gets: ten-year age groups at the start, and recorded sex."""
 
 
 class Incidence(Word):
@@ -23,13 +27,29 @@ class Incidence(Word):
 
 
 class Characterise(Word):
-    """Attrition, Table 1, incidence, and the differences between sites. One round."""
+    """Attrition, Table 1, incidence, and the differences between sites. One round.
+
+    Table 1 is of persons: where a person has several rows in a cohort it speaks of the first one. Every cohort gets
+    :data:`AGE_GROUP` and :data:`SEX`; then ``table`` adds a yes/no table for each ``has`` and mean, SD and missing for
+    each ``age`` and ``last``, as recorded: ``centre``, ``per`` and ``if_missing`` are for models. A ``sex`` in
+    ``table`` adds nothing.
+    """
 
     kind: Literal["characterise"]
     cohorts: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)]
     table: Annotated[tuple[Covariate, ...], Field(max_length=200)] = ()
     incidence: Annotated[tuple[Incidence, ...], Field(max_length=50)] = ()
     max_rounds: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> Self:
+        rows = [AGE_GROUP, SEX, *(covariate.name for covariate in self.table if covariate.sex is None)]
+        if len(set(rows)) != len(rows):
+            raise ValueError(f"two rows of the table have one name; give each its own, but not {AGE_GROUP} or {SEX}")
+        rates = [incidence.name for incidence in self.incidence]
+        if len(set(rates)) != len(rates) or len(set(self.cohorts)) != len(self.cohorts):
+            raise ValueError("a cohort or an incidence is named twice; name each once")
+        return self
 
     def aloud(self) -> str:
         """What is asked, in a sentence or two."""
@@ -83,7 +103,11 @@ class PooledRate(Word):
 
 
 class CharacteriseEvidence(Word):
-    """Per site: attrition, Table 1, incidence; over sites: summed counts, pooled rates, differences."""
+    """Per site: attrition, Table 1, incidence; over sites: summed counts, pooled rates, differences.
+
+    ``sites`` are those that answered; ``refused`` are the others, by code. A pooled count is the sum of what the sites
+    printed, and suppressed where one of them did not print it.
+    """
 
     kind: Literal["characterise"] = "characterise"
     sites: tuple[SiteName, ...]
@@ -94,3 +118,4 @@ class CharacteriseEvidence(Word):
     pooled_counts: tuple[CountTable, ...]
     pooled_rates: tuple[PooledRate, ...]
     differences: tuple[SiteDifference, ...]
+    refused: dict[SiteName, str] = {}
