@@ -41,6 +41,20 @@ def distinct(persons: NDArray[np.int64]) -> int:
     return len(starts(persons))
 
 
+def most_rows(persons: NDArray[np.int64]) -> int:
+    """The most rows that one person has."""
+    return int(np.max(np.diff(starts(persons), append=len(persons)), initial=0))
+
+
+def rarest(member: NDArray[np.bool_], persons: NDArray[np.int64]) -> int:
+    """The distinct persons of that row of flags, among those of ``member`` (n, m) that occur, which the fewest have."""
+    bytes_ = np.packbits(member, axis=1)
+    _, pattern = np.unique(bytes_.view(f"V{bytes_.shape[1]}")[:, 0], return_inverse=True)
+    _, person = np.unique(persons, return_inverse=True)
+    width = int(np.max(person, initial=0)) + 1
+    return int(np.min(np.bincount(np.unique(pattern * width + person) // width), initial=len(persons)))
+
+
 def sums(values: Floats, first: NDArray[np.intp]) -> Floats:
     """Each person's sum of ``values`` (n, ...), (persons, ...)."""
     return values if len(first) == len(values) else np.add.reduceat(values, first, axis=0)

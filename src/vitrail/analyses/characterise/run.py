@@ -99,6 +99,7 @@ def _rate(incidence: Incidence, engine: Engine) -> RawRate:
         persons=persons.distinct(rows.person[at_risk]),
         events=int(np.count_nonzero(event)),
         days_at_risk=int(np.sum(days[at_risk])),
+        of=incidence.population,
     )
 
 

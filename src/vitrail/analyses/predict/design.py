@@ -68,9 +68,17 @@ class Design:
 
         The groups are each of the b binary columns at 0 and at 1, in order, then the outcome at 0 and at 1.
         """
-        flags = [*(self.free.X[:, column] > 0 for column in np.flatnonzero(self.binary)), self.free.y]
-        member = np.column_stack([side for flag in flags for side in (~flag, flag)])
-        return persons.shared(member, self.free.first)
+        flags = self._free_flags()
+        return persons.shared(np.stack([~flags, flags], axis=2).reshape(len(flags), -1), self.free.first)
+
+    @cached_property
+    def free_rarest(self) -> int:
+        """The distinct persons of the rarest joint value of binary columns and outcome, in the free index dates."""
+        return persons.rarest(self._free_flags(), self.free.person)
+
+    def _free_flags(self) -> Mask:
+        """The binary columns and the outcome, (n, b + 1)."""
+        return np.column_stack([self.free.X[:, self.binary] > 0, self.free.y])
 
 
 def counted(person: NDArray[np.int64]) -> RawCount:

@@ -93,6 +93,7 @@ def _update(fit: FitAsk, built: Design) -> RawModelUpdate:
         level_persons=level_persons,
         pair_persons=pair_persons,
         effective_weight=persons.effective_number(weights),
+        rarest_pattern=built.free_rarest if built.binary[1:].all() else 0,
         largest_share=_largest_share(dates, logistic.residuals(dates.y, linear), weights),
     )
 

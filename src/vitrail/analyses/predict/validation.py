@@ -14,6 +14,7 @@ from vitrail.disclosure.result import (
     RawRiskBins,
     RawThresholds,
 )
+from vitrail.stats import persons
 from vitrail.stats.calibration import calibration
 from vitrail.stats.discrimination import auroc
 from vitrail.stats.newton import Floats
@@ -67,6 +68,7 @@ def _risk_bins(fit: str, group: str, risk: Floats, dates: IndexDates) -> RawRisk
         positives=_counts(bins, dates.y, dates),
         negatives=_counts(bins, ~dates.y, dates),
         risk_sums=tuple(np.bincount(place, risk, len(bins)).tolist()),
+        rows_per_person=persons.most_rows(dates.person),
     )
 
 
@@ -82,4 +84,4 @@ def _thresholds(fit: str, group: str, risk: Floats, dates: IndexDates, threshold
         cells = (called & dates.y, called & ~dates.y, ~called & dates.y, ~called & ~dates.y)
         tp, fp, fn, tn = (dates.count(cell) for cell in cells)
         rows.append((threshold, tp, fp, fn, tn))
-    return RawThresholds(fit, group, tuple(rows))
+    return RawThresholds(fit, group, tuple(rows), persons.most_rows(dates.person))
