@@ -31,7 +31,10 @@ class RawCount(Raw):
 
 @dataclass(frozen=True)
 class RawTable(Raw):
-    """Cells that partition ``of``: each member is in exactly one cell."""
+    """Cells that partition ``of``: each member is in exactly one cell.
+
+    Every label that the study allows is there, empty or not: a label chosen by the data would tell that it occurs.
+    """
 
     family = "count_table"
     name: str
@@ -68,13 +71,18 @@ class RawMoments(Raw):
 
 @dataclass(frozen=True)
 class RawRate(Raw):
-    """First events among persons at risk, and their days at risk."""
+    """First events among persons at risk, and their days at risk.
+
+    ``of`` is the cohort of which the persons at risk are a part; where it is not given, the gate takes them to be a
+    part of every cohort.
+    """
 
     family = "rate"
     name: str
     persons: int
     events: int
     days_at_risk: int
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ class RawModelUpdate(Raw):
     * ``pair_persons`` (p, p, 2, 2) int: for two different binary columns i, j, distinct persons by both values;
       zeros elsewhere;
     * ``effective_weight``: Kish's (Σw)²/Σw² with w = p(1-p);
-    * ``largest_share``: over columns, the largest person's share of Σ|x_j (y - p)| or of Σ w x_j².
+    * ``largest_share``: over columns, the largest person's share of Σ|x_j (y - p)| or of Σ w x_j²;
+    * ``rarest_pattern``: distinct persons with the joint values of all columns and outcome that the fewest have; only
+      needed where three or more columns, and no others, are binary.
     """
 
     family = "model_update"
@@ -107,6 +117,7 @@ class RawModelUpdate(Raw):
     pair_persons: NDArray[np.int64]
     effective_weight: float
     largest_share: float
+    rarest_pattern: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,11 @@ class RawCalibration(Raw):
 
 @dataclass(frozen=True)
 class RawRiskBins(Raw):
-    """A fine grid of predicted risk, not yet merged: edges (b + 1), and per bin counts and the sum of risks (b)."""
+    """A fine grid of predicted risk, not yet merged: edges (b + 1), and per bin counts and the sum of risks (b).
+
+    The edges are fixed before any data are seen. ``rows_per_person`` is the most rows that one person has; where it
+    is not given (0), the gate takes the people of neighbouring bins to be the same.
+    """
 
     family = "risk_bins"
     fit: str
@@ -150,16 +165,21 @@ class RawRiskBins(Raw):
     positives: tuple[RawCount, ...]
     negatives: tuple[RawCount, ...]
     risk_sums: tuple[float, ...]
+    rows_per_person: int = 0
 
 
 @dataclass(frozen=True)
 class RawThresholds(Raw):
-    """For each threshold the true and false positives and negatives, in the order tp, fp, fn, tn."""
+    """For each threshold the true and false positives and negatives, in the order tp, fp, fn, tn.
+
+    ``rows_per_person`` is as in :class:`RawRiskBins`.
+    """
 
     family = "thresholds"
     fit: str
     group: str
     rows: tuple[tuple[float, RawCount, RawCount, RawCount, RawCount], ...]
+    rows_per_person: int = 0
 
 
 @dataclass(frozen=True)

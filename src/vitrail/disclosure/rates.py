@@ -1,0 +1,50 @@
+"""Rates: events and person-years as printed, and the rate derived from the two."""
+
+from vitrail.disclosure.bundle import Bundle, ratio
+from vitrail.disclosure.partitions import Key, Part, Partition
+from vitrail.disclosure.result import RawRate
+from vitrail.study.release import SUPPRESSED, Rate
+
+DAYS_PER_YEAR = 365.25
+PER = 1_000  # person-years
+
+
+def at_risk(place: int) -> Key:
+    """The key of the persons at risk."""
+    return ("at risk", place)
+
+
+def _events(place: int) -> Key:
+    return ("events", place)
+
+
+def partitions(place: int, raw: RawRate) -> list[Partition]:
+    """Each person at risk has a first event or none."""
+    without = raw.persons - raw.events
+    return [
+        Partition(
+            whole=Part(at_risk(place), raw.persons, raw.persons),
+            parts=(
+                Part(_events(place), raw.events, raw.events),
+                Part(("without event", place), without, without),
+            ),
+            disjoint=True,
+        )
+    ]
+
+
+def released(place: int, raw: RawRate, bundle: Bundle) -> Rate:
+    """Persons, events and person-years.
+
+    Where events are suppressed, so are person-years: a person's time ends with the event, so where all are followed
+    for one span the time that is lacking counts the events.
+    """
+    events = bundle.count(_events(place), raw.events)
+    years = bundle.digits(raw.days_at_risk / DAYS_PER_YEAR, events != SUPPRESSED)
+    return Rate(
+        name=raw.name,
+        persons=bundle.count(at_risk(place), raw.persons),
+        events=events,
+        person_years=years,
+        rate=ratio(events if events == SUPPRESSED else events * PER, years),
+    )
