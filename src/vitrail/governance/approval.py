@@ -7,7 +7,7 @@ from typing import Literal
 from vitrail.errors import Refusal, WireError
 from vitrail.study.parties import KeyHex
 from vitrail.study.signed import Envelope, verified
-from vitrail.study.word import Digest, SiteName, Word
+from vitrail.study.word import Digest, SiteName, Text, Word
 from vitrail.wire import PublicKey
 
 APPROVAL = "approval"
@@ -27,6 +27,19 @@ class Approval(Word):
     policy: Digest
     members: dict[SiteName, KeyHex]
     expires: date
+
+
+REJECTION = "rejection"
+"""The kind of its envelope, which the site's steward signs."""
+
+
+class Rejection(Word):
+    """A site's no to a study; the reason stays at the site."""
+
+    vitrail: Literal["rejection/1"] = "rejection/1"
+    study: Digest
+    site: SiteName
+    why: Text
 
 
 def may_answer(

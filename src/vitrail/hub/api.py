@@ -112,6 +112,12 @@ def service(hub: Hub) -> FastAPI:
 routes = APIRouter()
 
 
+@routes.get("/")
+def hub(request: Request) -> Response:
+    """Which hub this is: the id of its key."""
+    return JSONResponse({"hub": _hub(request).registry.key.public.id})
+
+
 @routes.post("/messages")
 async def post(request: Request) -> Response:
     """A member's envelope; 200 once the hub has it for good."""

@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from vitrail import wire
 from vitrail.errors import NodeError, NotTaken
+from vitrail.store import studies as kept
 from vitrail.store.store import Event, Store, Writing
 from vitrail.store.tables import EVIDENCE, FAILURES, MEMBERS, MESSAGES, QUESTIONS, RELEASES, STUDIES
 from vitrail.study.evidence import Evidence
 from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Asked, Proposal
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, body, read, signed, unverified, verified
+from vitrail.study.signed import Envelope, body, signed, unverified, verified
 from vitrail.study.study import Question, Round, Study
 from vitrail.study.word import Digest, Name, SiteName
 from vitrail.transport import Message
@@ -55,10 +56,10 @@ class Registry:
 
     def proposal(self, study: Digest) -> Proposal:
         """What was proposed. Raises NodeError where the hub does not know the study."""
-        rows = self.store.rows(select(STUDIES.c.proposal).where(STUDIES.c.id == study))
-        if not rows:
+        found = kept.proposal(self.store, study)
+        if found is None:
             raise NodeError("The hub does not know this study.", "Propose it with `vitrail study propose`.")
-        return read(json.loads(rows[0].proposal), PROPOSAL, Proposal)
+        return found
 
     def studies(self) -> Sequence[Digest]:
         """Every study's id, in the order in which they were proposed."""
@@ -66,22 +67,13 @@ class Registry:
 
     def rounds(self, study: Digest) -> Mapping[Name, Sequence[Round]]:
         """The rounds of each analysis that was asked, in order, with the Releases so far."""
-        questions = self.store.rows(select(QUESTIONS).where(QUESTIONS.c.study == study).order_by(QUESTIONS.c.round))
-        found: dict[Name, list[Round]] = {}
-        for row in questions:
-            question = read(json.loads(row.body), QUESTION, Question)
-            found.setdefault(row.analysis, []).append(Round(question, self._releases(row.id)))
-        return found
-
-    def _releases(self, question: Digest) -> Mapping[SiteName, Release]:
-        rows = self.store.rows(select(RELEASES).where(RELEASES.c.question == question).order_by(RELEASES.c.site))
-        return {row.site: read(unverified(json.loads(row.envelope)), RELEASE, Release) for row in rows}
+        return kept.rounds(self.store, study)
 
     def take(self, envelope: Envelope) -> Release:
-        """Keep a site's Release for good, once. Raises WireError where no member signed it, NotTaken where none asked."""
+        """Keep a Release for good, once. Raises WireError where no member signed it, NotTaken where nobody asked."""
         release = verified(envelope, RELEASE, self._key_of(envelope), Release)
-        details = {"release": release.id, "study": release.study, "analysis": release.analysis}
-        happened = Event("released", release.site, {**details, "round": release.round, "refused": release.refused})
+        details = {"release": release.id, "site": release.site, "analysis": release.analysis, "round": release.round}
+        happened = Event("released", release.study, {**details, "refused": release.refused})
         with self.store.writing(happened) as writing:
             _check_asked(writing, release)
             row = {"question": release.question, "site": release.site, "envelope": json.dumps(envelope)}
@@ -102,7 +94,9 @@ class Registry:
             where = {"analysis": question.analysis, "round": question.round}
             happened = Event("asked", question.study, {**where, "question": question.id, "sites": list(question.sites)})
             with self.store.writing(happened) as writing:
-                if writing.add(QUESTIONS, id=question.id, study=question.study, **where, body=_text(question)):
+                if writing.add(
+                    QUESTIONS, id=question.id, study=question.study, **where, asked=False, body=_text(question)
+                ):
                     asked = Asked(question=question, releases=_round_before(writing, question))
                     members = self.proposal(question.study).sites
                     self._send(writing, members, signed(asked, QUESTION, self.key))
@@ -142,8 +136,7 @@ def _text(word: Proposal | Question) -> str:
 
 def _check_asked(writing: Writing, release: Release) -> None:
     """Raises NotTaken unless the Release answers a question that was put to its site."""
-    rows = writing.rows(select(QUESTIONS.c.body).where(QUESTIONS.c.id == release.question))
-    question = read(json.loads(rows[0].body), QUESTION, Question) if rows else None
+    question = kept.question(writing, release.question)
     if question is None or release.site not in question.sites:
         raise NotTaken("The Release answers nothing that its site was asked.", "Answer a question of this hub.")
     if (release.study, release.analysis, release.round) != (question.study, question.analysis, question.round):

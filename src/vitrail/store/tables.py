@@ -71,10 +71,11 @@ QUESTIONS = Table(
     Column("study", ForeignKey("studies.id"), nullable=False),
     Column("analysis", String, nullable=False),
     Column("round", Integer, nullable=False),
+    Column("asked", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     UniqueConstraint("study", "analysis", "round"),
 )
-"""Each round that was asked."""
+"""Each round of each analysis; ``asked`` is whether this node is to answer it."""
 
 RELEASES = Table(
     "releases",

@@ -37,3 +37,13 @@ class Asked(Word):
 
     question: Question
     releases: tuple[Envelope, ...]
+
+
+class Kit(Word):
+    """What the alliance manager hands a new site: where the hub is, its key, and who the members are today."""
+
+    vitrail: Literal["kit/1"] = "kit/1"
+    hub: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+$", max_length=300)]
+    hub_key: KeyHex
+    site: SiteName
+    members: dict[SiteName, KeyHex]

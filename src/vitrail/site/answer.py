@@ -1,0 +1,145 @@
+"""The second of the three functions: from an approved question and a snapshot to a signed Release. The only way out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, get_args
+
+from vitrail.analyses.characterise.run import run as characterise
+from vitrail.analyses.predict.run import run as predict
+from vitrail.analyses.protocol import next_question, same_question
+from vitrail.disclosure import gate
+from vitrail.disclosure.policy import fits
+from vitrail.disclosure.result import Result
+from vitrail.errors import PolicyError, Refusal, VitrailError
+from vitrail.governance.approval import may_answer
+from vitrail.omop.engines import Engine
+from vitrail.site.glass import Glass
+from vitrail.study.parties import RELEASE, Proposal
+from vitrail.study.release import RefusalCode, Release
+from vitrail.study.signed import Envelope, signed
+from vitrail.study.study import Question, Round
+
+RUNS: Mapping[str, Callable[[Any, Any, Engine, str, str], Result]] = {
+    "characterise": characterise,
+    "predict": predict,
+}
+"""The function behind the glass, by kind of analysis. Only these can be run; a study is data, never code."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A question with all that it rests on: the proposal, the rounds before it, and the steward's approval if any."""
+
+    proposal: Proposal
+    question: Question
+    rounds: Sequence[Round]
+    approval: Envelope | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A Release and its signed envelope; where it refuses, the reason, which stays with the steward."""
+
+    release: Release
+    envelope: Envelope
+    reason: Refusal | None
+
+
+def answer(asking: Asking, glass: Glass, earlier: Sequence[Release]) -> Answer:
+    """Answer a question or refuse it: approved? the right question? then compute, and let the gate decide.
+
+    ``earlier`` are the site's own Releases, which the gate remembers.
+    """
+    head = head_of(asking, glass)
+    try:
+        check_approved(asking, glass)
+        check_policy(glass)
+        check_follows(asking)
+        return _signed(gate.release(head, computed(asking, glass), glass.policy, earlier), glass)
+    except Refusal as refusal:
+        return _signed(gate.refused(head, _code(refusal)), glass, refusal)
+
+
+def head_of(asking: Asking, glass: Glass) -> gate.Head:
+    """What a Release says of itself."""
+    question = asking.question
+    return gate.Head(
+        study=question.study,
+        analysis=question.analysis,
+        round=question.round,
+        site=glass.site,
+        snapshot=glass.manifest.id,
+        policy=glass.policy.id,
+        question=question.id,
+    )
+
+
+def check_approved(asking: Asking, glass: Glass) -> None:
+    """Raise Refusal ``not_approved`` unless the steward approved just this study, under this policy."""
+    may_answer(
+        asking.approval,
+        glass.steward,
+        study=asking.proposal.study.id,
+        site=glass.site,
+        policy=glass.policy.id,
+        members=asking.proposal.members,
+        today=today(),
+    )
+
+
+def check_policy(glass: Glass) -> None:
+    """Raise Refusal ``policy`` where the site's policy may not guard its data."""
+    try:
+        fits(glass.policy, glass.manifest.origin.public)
+    except PolicyError as error:
+        raise Refusal("policy", error.what, error.do) from error
+
+
+def check_follows(asking: Asking) -> None:
+    """Raise Refusal unless the question is the one that anybody computes from the Releases before it.
+
+    A hub that could choose coefficients freely could isolate a person.
+    """
+    if asking.question.round >= asking.proposal.study.analyses[asking.question.analysis].max_rounds:
+        raise Refusal("too_many_rounds", "The question is past the most rounds that were approved.")
+    if not follows(asking.proposal, asking.question, asking.rounds):
+        raise Refusal("question_differs", "The question is not the one that its Releases lead to.", "Ask the hub.")
+
+
+def follows(proposal: Proposal, question: Question, rounds: Sequence[Round]) -> bool:
+    """Whether ``question`` is what comes after ``rounds``, each of them complete."""
+    if not all(each.complete for each in rounds):
+        return False
+    computed = next_question(proposal.study, question.analysis, proposal.sites, rounds)
+    return computed is not None and same_question(question, computed)
+
+
+def computed(asking: Asking, glass: Glass) -> Result:
+    """The exact answer. Whatever goes wrong, nothing of the data is in the Refusal ``cannot_compute``."""
+    study, question = asking.proposal.study, asking.question
+    specification = study.analyses[question.analysis]
+    try:
+        engine = glass.engine(study)
+        return RUNS[specification.kind](specification, question.ask, engine, study.id, glass.site)
+    except Refusal:
+        raise
+    except VitrailError as error:
+        raise Refusal("cannot_compute", error.what, error.do) from error
+    except Exception as error:
+        what = f"The analysis stopped with an error ({type(error).__name__})."
+        raise Refusal("cannot_compute", what, "Rehearse the study, and report the error.") from error
+
+
+def today() -> date:
+    """The day by which approvals expire."""
+    return datetime.now(UTC).date()
+
+
+def _code(refusal: Refusal) -> RefusalCode:
+    """One of the codes that may leave; any other says as little as there is to say."""
+    return next((code for code in get_args(RefusalCode) if code == refusal.code), "cannot_compute")
+
+
+def _signed(release: Release, glass: Glass, reason: Refusal | None = None) -> Answer:
+    return Answer(release, signed(release, RELEASE, glass.key), reason)

@@ -1,0 +1,29 @@
+"""Whether a node's tables say what its ledger says: nothing left without an entry, nothing entered is gone."""
+
+import json
+
+from sqlalchemy import select
+
+from vitrail.errors import LedgerError
+from vitrail.store.store import Store, read_entry
+from vitrail.store.tables import RELEASES
+from vitrail.study.parties import RELEASE
+from vitrail.study.release import Release
+from vitrail.study.signed import read, unverified
+
+
+def check_releases(store: Store, site: str | None) -> int:
+    """Compare every ``released`` entry with the Releases kept (of one site, or of all); how many there are.
+
+    Raises LedgerError. The ledger itself is verified by :func:`vitrail.governance.ledger.verify`.
+    """
+    entries = [read_entry(entry) for entry in store.ledger()[0]]
+    entered = {entry["details"]["release"] for entry in entries if entry["event"] == "released"}
+    rows = store.rows(
+        select(RELEASES.c.envelope).where(RELEASES.c.site == site) if site else select(RELEASES.c.envelope)
+    )
+    kept = {read(unverified(json.loads(row.envelope)), RELEASE, Release).id for row in rows}
+    if entered != kept:
+        what = "The Releases in the database are not those that the ledger lists."
+        raise LedgerError(what, "Keep the database as it is, and tell the alliance manager.")
+    return len(kept)

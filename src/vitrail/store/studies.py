@@ -1,0 +1,49 @@
+"""Reading what both kinds of node keep of a study: its proposal, its rounds and their Releases."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Row, Select, select
+
+from vitrail.store.tables import QUESTIONS, RELEASES, STUDIES
+from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Proposal
+from vitrail.study.release import Release
+from vitrail.study.signed import read, unverified
+from vitrail.study.study import Question, Round
+from vitrail.study.word import Digest, Name, SiteName
+
+
+class Reads(Protocol):
+    """A store, or a transaction of it."""
+
+    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """What a query finds."""
+        ...
+
+
+def proposal(reads: Reads, study: Digest) -> Proposal | None:
+    """What was proposed, or None."""
+    rows = reads.rows(select(STUDIES.c.proposal).where(STUDIES.c.id == study))
+    return read(json.loads(rows[0].proposal), PROPOSAL, Proposal) if rows else None
+
+
+def question(reads: Reads, identity: Digest) -> Question | None:
+    """The question of that id, or None."""
+    rows = reads.rows(select(QUESTIONS.c.body).where(QUESTIONS.c.id == identity))
+    return read(json.loads(rows[0].body), QUESTION, Question) if rows else None
+
+
+def rounds(reads: Reads, study: Digest) -> Mapping[Name, Sequence[Round]]:
+    """The rounds of each analysis that was asked, in order, with the Releases so far."""
+    asked = select(QUESTIONS).where(QUESTIONS.c.study == study).order_by(QUESTIONS.c.analysis, QUESTIONS.c.round)
+    answered = select(RELEASES).join(QUESTIONS, QUESTIONS.c.id == RELEASES.c.question)
+    releases: dict[Digest, dict[SiteName, Release]] = {}
+    for row in reads.rows(answered.where(QUESTIONS.c.study == study).order_by(RELEASES.c.site)):
+        released = read(unverified(json.loads(row.envelope)), RELEASE, Release)  # verified when it was kept
+        releases.setdefault(row.question, {})[row.site] = released
+    found: dict[Name, list[Round]] = {}
+    for row in reads.rows(asked):
+        put = read(json.loads(row.body), QUESTION, Question)
+        found.setdefault(row.analysis, []).append(Round(put, releases.get(row.id, {})))
+    return found
