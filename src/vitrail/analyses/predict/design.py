@@ -69,7 +69,8 @@ class Design:
         The groups are each of the b binary columns at 0 and at 1, in order, then the outcome at 0 and at 1.
         """
         flags = self._free_flags()
-        return persons.shared(np.stack([~flags, flags], axis=2).reshape(len(flags), -1), self.free.first)
+        sides = np.stack([~flags, flags], axis=2).reshape(len(flags), 2 * flags.shape[1])
+        return persons.shared(sides, self.free.first)
 
     @cached_property
     def free_rarest(self) -> int:
