@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri  # scipy.stats would take a second to import, at every start of a node
 
 from vitrail.stats.newton import Floats
 
@@ -37,7 +37,7 @@ def auroc(y: NDArray[np.bool_], scores: Floats, persons: NDArray[np.int64]) -> A
     variance = _variance(y, scores, persons, area)
     if not variance > 0:
         return Auroc(area, np.nan, np.nan, np.nan)
-    half = float(norm.ppf(0.975) * np.sqrt(variance))
+    half = float(ndtri(0.975) * np.sqrt(variance))
     return Auroc(area, variance, max(0.0, area - half), min(1.0, area + half))
 
 
