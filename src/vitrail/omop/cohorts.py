@@ -134,11 +134,14 @@ def passing(judged: exp.Select, rules: int) -> exp.Select:
     return exp.select(*_columns(*_INDEX)).from_(judged.subquery("judged")).where(col("failed").eq(rules))
 
 
-def observed(index: str, need: Observed) -> exp.Select:
-    """The rows of ``index`` with the observation time that they need, one for each person and start."""
+def observed(index: str, need: Observed, *, several: bool) -> exp.Select:
+    """The rows of ``index`` with the observation time that they need, one for each person and start.
+
+    ``several`` says that ``index`` may hold several items, so that a person and start may be there more than once.
+    """
     return (
         exp.select(exp.Literal.number(0).as_("item"), *_columns("person", "start", "first", "last"))
-        .distinct()
+        .distinct(distinct=several)
         .from_(exp.to_table(index))
         .where(col("start") - need.before >= col("first"), col("start") + need.after <= col("last"))
     )

@@ -92,16 +92,20 @@ def _spans() -> exp.Select:
 
 
 def people() -> exp.Select:
-    """(row, born, female, male) of each row whose person is known; of two rows of a person, both count."""
+    """(row, born, female, male) of each row whose person is known; of two records of a person, both count."""
     sexes = [
-        exp.Max(this=exp.case().when(col("gender_concept_id", "p").eq(concept), 1).else_(0)).as_(sex)
+        exp.Max(this=exp.case().when(col("gender_concept_id").eq(concept), 1).else_(0)).as_(sex)
         for sex, concept in SEX_CONCEPT.items()
     ]
+    known = (
+        exp.select(col("person_id"), exp.Min(this=col("year_of_birth")).as_("born"), *sexes)
+        .from_(exp.to_table("person"))
+        .group_by(col("person_id"))
+    )
     return (
-        exp.select(col("row", "i"), exp.Min(this=col("year_of_birth", "p")).as_("born"), *sexes)
+        exp.select(col("row", "i"), *(col(name, "p") for name in ("born", *SEX_CONCEPT)))
         .from_(table("index_row", "i"))
-        .join(table("person", "p"), on=col("person_id", "p").eq(col("person", "i")))
-        .group_by(col("row", "i"))
+        .join(known.subquery("p"), on=col("person_id", "p").eq(col("person", "i")))
     )
 
 

@@ -90,9 +90,7 @@ class DuckDBEngine:
 
     def _build(self, cohort: Cohort) -> tuple[CohortRows, tuple[Step, ...]]:
         self._find(cohort.events())
-        steps = [self._enter(cohort)]
-        steps.append(self._step(cohorts.OBSERVED, "observed", cohorts.observed("entered", cohort.observed)))
-        index = "observed"
+        steps, index = self._enter(cohort), "observed"
         if cohort.keep != "every":
             first = cohorts.first_of_each(index, year=cohort.keep == "first_of_each_year")
             steps.append(self._step(cohorts.KEPT[cohort.keep], "kept", first))
@@ -105,13 +103,19 @@ class DuckDBEngine:
             index = "limited"
         return self._rows(cohorts.rows(index, cohort.exit.days_after_start)), tuple(steps)
 
-    def _enter(self, cohort: Cohort) -> Step:
+    def _enter(self, cohort: Cohort) -> list[Step]:
         entries, rules = cohorts.entries(cohort, self._number)
+        several = len({entry.item for entry in entries}) > 1
         self._database.give("entry", cohorts.Entry, entries)
-        self._database.give("rule", cohorts.RuleRow, rules)
-        self._database.keep("candidate", cohorts.candidates())
-        judged = cohorts.judged("candidate", len(rules))
-        return self._step(cohorts.ENTERED, "entered", cohorts.passing(judged, len(rules)))
+        entered = cohorts.candidates()
+        if rules:
+            self._database.give("rule", cohorts.RuleRow, rules)
+            self._database.keep("candidate", entered)
+            entered = cohorts.passing(cohorts.judged("candidate", len(rules)), len(rules))
+        return [
+            self._step(cohorts.ENTERED, "entered", entered),
+            self._step(cohorts.OBSERVED, "observed", cohorts.observed("entered", cohort.observed, several=several)),
+        ]
 
     def _judge(self, cohort: Cohort, index: str) -> list[Step]:
         rules = cohorts.rule_rows(cohort.rules, self._number)

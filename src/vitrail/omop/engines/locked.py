@@ -4,7 +4,8 @@ It loads no extension, reaches no other file and no network, writes nothing to d
 memory), and none of this can be changed once it is open.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,13 @@ class LockedDuckDB:
 
     def rows(self, query: exp.Query) -> list[tuple[Any, ...]]:
         """The answer to a query, row by row."""
-        return self._run(query).fetchall()
+        with _told():
+            return self._connection.sql(query.sql("duckdb")).fetchall()
 
     def arrays(self, query: exp.Query) -> Mapping[str, NDArray[Any]]:
         """The answer to a query, column by column; a column of numbers with nulls becomes floats with NaN."""
-        answer = self._run(query).to_arrow_table()
+        with _told():
+            answer = self._connection.sql(query.sql("duckdb")).to_arrow_table()
         return {name: answer.column(name).to_numpy() for name in answer.column_names}
 
     def show(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -80,12 +83,19 @@ class LockedDuckDB:
     def _set(self, option: str, value: exp.Expr) -> None:
         self._run(exp.Set(expressions=[exp.SetItem(this=exp.EQ(this=exp.column(option), expression=value))]))
 
-    def _run(self, expression: exp.Expr) -> duckdb.DuckDBPyConnection:
-        try:
-            return self._connection.execute(expression.sql("duckdb"))
-        except duckdb.OutOfMemoryException as error:
-            raise EngineError("The memory limit is too small for this study.", "Allow more memory.") from error
-        except duckdb.Error as error:
-            raise EngineError(
-                "The tables hold what their columns cannot hold.", "Check the files by `vitrail site verify`."
-            ) from error
+    def _run(self, statement: exp.Expr) -> None:
+        with _told():
+            self._connection.execute(statement.sql("duckdb"))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what DuckDB could not do, and nothing of the values that it tells of."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise EngineError("The memory limit is too small for this study.", "Allow more memory.") from error
+    except duckdb.Error as error:
+        raise EngineError(
+            "The tables hold what their columns cannot hold.", "Check the files by `vitrail site verify`."
+        ) from error

@@ -1,0 +1,74 @@
+"""The engines that every specification and every generated question runs on, opened over plain rows."""
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vitrail.omop.engines import CohortRows, Engine
+from vitrail.omop.engines.duckdb import DuckDBEngine
+from vitrail.omop.engines.memory import MemoryEngine
+from vitrail.omop.tables import TABLES
+from vitrail.study.study import Study
+
+Tables = Mapping[str, list[dict[str, Any]]]
+Opener = Callable[[Study, Tables], AbstractContextManager[Engine]]
+
+_ARROW = {"id": pa.int64(), "int": pa.int32(), "date": pa.date32(), "float": pa.float64()}
+
+
+def write_parquet(directory: Path, tables: Tables) -> dict[str, Path]:
+    """One Parquet file for each table, its columns those that some row has, in OMOP's types."""
+    files = {}
+    for name, rows in tables.items():
+        used = {"person_id", *(column for row in rows for column in row)} if rows else None
+        columns = [each for each in TABLES[name].columns if used is None or each.name in used]
+        schema = pa.schema([(each.name, _ARROW.get(each.type, pa.string())) for each in columns])
+        files[name] = directory / f"{name}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), files[name])
+    return files
+
+
+@contextmanager
+def memory(study: Study, tables: Tables) -> Iterator[Engine]:
+    """The engine that defines meaning."""
+    yield MemoryEngine(study, tables)
+
+
+@contextmanager
+def duckdb(study: Study, tables: Tables, threads: int = 2) -> Iterator[Engine]:
+    """The default engine over Parquet files."""
+    with tempfile.TemporaryDirectory() as directory:
+        files = write_parquet(Path(directory), tables)
+        with DuckDBEngine(study, files, threads=threads) as engine:
+            yield engine
+
+
+ENGINES: dict[str, Opener] = {"memory": memory, "duckdb": duckdb}
+"""Every engine. A new one is added here, and all specifications and generated questions run on it."""
+
+
+def shuffled(tables: Tables, seed: int) -> Tables:
+    """The same rows in another order."""
+    chance = random.Random(seed)
+    return {name: chance.sample(rows, len(rows)) for name, rows in tables.items()}
+
+
+def plain(rows: CohortRows) -> list[tuple[Any, ...]]:
+    """A cohort's rows as (person, start, end, observed_until)."""
+    columns = (rows.person, rows.start, rows.end, rows.observed_until)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def assert_same_rows(one: CohortRows, other: CohortRows) -> None:
+    """The same rows in the same order and types."""
+    for name in ("person", "start", "end", "observed_until"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert mine.dtype == theirs.dtype == (np.int64 if name == "person" else "datetime64[D]")
+        np.testing.assert_array_equal(mine, theirs, name)
