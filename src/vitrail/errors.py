@@ -111,3 +111,7 @@ class Refusal(VitrailError):
     def __init__(self, code: str, what: str, do: str = "") -> None:
         super().__init__(what, do)
         self.code = code
+
+
+class EvidenceError(VitrailError):
+    """Evidence does not belong to the study that it is shown with."""

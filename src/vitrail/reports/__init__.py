@@ -1,1 +1,1 @@
-"""Evidence as a page that a clinician reads and a statistician trusts."""
+"""Pages for people: one self-contained HTML file that is read without a network and without scripts."""

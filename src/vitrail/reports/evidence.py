@@ -1,0 +1,133 @@
+"""The evidence report: one HTML page per study that a clinician reads and a statistician trusts.
+
+The page holds everything it needs. It carries no script, loads nothing, and its Content-Security-Policy allows no
+more than the one style sheet inside it, by its hash. The same study and evidence make the same bytes.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from vitrail.errors import EvidenceError
+from vitrail.reports import incidence, model, plots, provenance, table_one, validation, withheld
+from vitrail.reports.blocks import Figure, Pane, Table, panes
+from vitrail.reports.flow import PANE, WIDTH, flows
+from vitrail.reports.headline import headline
+from vitrail.reports.wording import level, plural, visible
+from vitrail.study.analyses.characterise import Characterise, CharacteriseEvidence
+from vitrail.study.analyses.predict import Predict, PredictEvidence
+from vitrail.study.evidence import Evidence
+from vitrail.study.release import SUPPRESSED
+from vitrail.study.study import Study
+
+Views = dict[str, Any]
+
+
+def render(study: Study, evidence: Evidence) -> str:
+    """The evidence report of ``study`` as one HTML page. Raises EvidenceError where the two do not belong together."""
+    if evidence.study != study.id:
+        raise EvidenceError("The evidence answers another study.", "Show it with the study whose hash it names.")
+    css = (files("vitrail.reports") / "templates" / "evidence.css").read_text(encoding="utf-8")
+    look = panes(*_sites(evidence))
+    return _environment().get_template("evidence.html").render(
+        css=Markup(css),  # noqa: S704 (a file of this package)
+        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        study=study,
+        evidence=evidence,
+        panes=look,
+        headline=headline(study, evidence, look),
+        characterisations=_characterisations(study, evidence, look),
+        predictions=_predictions(study, evidence, look),
+        suppressed=withheld.suppressed_table(evidence, look),
+        suppressed_total=withheld.suppressed_total(evidence),
+        refusals=withheld.refusals_table(evidence),
+        cuts=provenance.cuts_table(evidence, look),
+        releases=provenance.releases_table(evidence, look),
+        evidence_hash=provenance.evidence_hash(evidence),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("vitrail.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
+    environment.globals.update(SUPPRESSED=SUPPRESSED, PANE=PANE, WIDTH=WIDTH, colour=plots.colour, drawn=Markup)
+    environment.globals.update(plural=plural, level=level)
+    return environment
+
+
+def _plain(value: object) -> object:
+    """Whatever a template prints: text shows its unseen characters, markup of the page itself stays as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _sites(evidence: Evidence) -> tuple[set[str], set[str]]:
+    """The sites that answered something, and those that answered nothing."""
+    everyone, answered = {each.site for each in evidence.sources}, set()
+    for finding in evidence.findings.values():
+        everyone |= {*finding.refused}
+        if isinstance(finding, CharacteriseEvidence):
+            answered |= {*finding.sites, *finding.attrition, *finding.counts, *finding.moments, *finding.rates}
+        else:
+            answered |= {*finding.index_dates, *(site for fit in finding.fits for site in fit.sites)}
+            answered |= {each.site for each in finding.validations}
+    return answered, everyone - answered
+
+
+def _characterisations(study: Study, evidence: Evidence, look: Mapping[str, Pane]) -> list[Views]:
+    return [
+        _characterisation(name, specification, finding, look)
+        for name, finding in evidence.findings.items()
+        if isinstance(finding, CharacteriseEvidence)
+        and isinstance(specification := study.analyses.get(name), Characterise)
+    ]
+
+
+def _characterisation(
+    name: str, specification: Characterise, finding: CharacteriseEvidence, look: Mapping[str, Pane]
+) -> Views:
+    names = incidence.names(finding)
+    return {
+        "name": name,
+        "flows": flows(finding.attrition, look),
+        "tables_one": table_one.tables_one(specification, finding, look),
+        "incidence": [_incidence(each, finding, look) for each in names],
+    }
+
+
+def _incidence(name: str, finding: CharacteriseEvidence, look: Mapping[str, Pane]) -> tuple[Figure, Table]:
+    figure = incidence.figure(name, finding, look)
+    return figure, incidence.table(name, finding, look)
+
+
+def _predictions(study: Study, evidence: Evidence, look: Mapping[str, Pane]) -> list[Views]:
+    return [
+        _prediction(name, specification, finding, look)
+        for name, finding in evidence.findings.items()
+        if isinstance(finding, PredictEvidence) and isinstance(specification := study.analyses.get(name), Predict)
+    ]
+
+
+def _prediction(name: str, specification: Predict, finding: PredictEvidence, look: Mapping[str, Pane]) -> Views:
+    fitted = [fit for fit in finding.fits if fit.coefficients]
+    return {
+        "name": name,
+        "specification": specification,
+        "index_dates": model.index_dates_table(finding, look),
+        "fits": model.fits_table(finding, look),
+        "odds_figure": model.odds_figure(fitted, look) if fitted else None,
+        "odds": model.odds_table(specification, fitted, look) if fitted else None,
+        "summary": validation.summary_table(finding, look) if finding.validations else None,
+        "summary_figures": validation.summary_figures(finding, look) if finding.validations else (),
+        "panels": validation.panels(finding, look),
+    }

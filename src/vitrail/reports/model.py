@@ -1,0 +1,173 @@
+"""The fitted model: whose index dates it was fitted on, and its odds ratios, per unit."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from scipy.special import expit
+
+from vitrail.reports import plots
+from vitrail.reports.blocks import Column, Figure, Pane, Row, Table
+from vitrail.reports.intervals import normal
+from vitrail.reports.wording import CI, NONE, counted, decimal, percent, significant, whole
+from vitrail.study.aloud import window_aloud
+from vitrail.study.analyses.predict import ALL_SITES, INTERCEPT, WITHOUT, Coefficient, Fit, Predict, PredictEvidence
+from vitrail.study.covariates import Covariate
+
+BEYOND = math.log(1e6)
+"""Log odds ratios beyond this are told as such: nobody reads more from them than that the data do not limit them."""
+
+STOPPED = {
+    "rounds": "the study allowed no more rounds",
+    "singular": "its covariates do not tell their coefficients apart",
+    "diverging": "its likelihood has no maximum, as where one covariate alone decides the outcome",
+}
+
+
+def main_fit(finding: PredictEvidence) -> Fit | None:
+    """The fit over all developing sites; else the first there is."""
+    return next((fit for fit in finding.fits if fit.name == ALL_SITES), next(iter(finding.fits), None))
+
+
+def index_dates_table(finding: PredictEvidence, panes: Mapping[str, Pane]) -> Table | None:
+    """What happened to each site's index dates; None where no site said."""
+    if not finding.index_dates:
+        return None
+    sites = sorted(finding.index_dates)
+    labels = list(dict.fromkeys(cell.label for site in sites for cell in finding.index_dates[site].cells))
+    rows = [Row(label, tuple(_cell(finding, site, label) for site in sites)) for label in labels]
+    rows.append(Row("all index dates", tuple(whole(finding.index_dates[site].total) for site in sites)))
+    columns = (Column("Index dates"), *(Column(site, panes[site]) for site in sites))
+    return Table("Index dates used and left out", columns, tuple(rows))
+
+
+def _cell(finding: PredictEvidence, site: str, label: str) -> str:
+    table = finding.index_dates[site]
+    cell = next((each for each in table.cells if each.label == label), None)
+    return NONE if cell is None else counted(cell.count, table.total)
+
+
+def fits_table(finding: PredictEvidence, panes: Mapping[str, Pane]) -> Table:
+    """Who took part in each fit, with how many index dates and events, and how the fit ended."""
+    sites = sorted({site for fit in finding.fits for site in fit.sites})
+    columns = (
+        Column("Fit"),
+        *(Column(site, panes[site], "index dates (events)") for site in sites),
+        *map(Column, ("rounds", "log-likelihood", "ended")),
+    )
+    return Table("The fits", columns, tuple(_fit_row(fit, sites, panes) for fit in finding.fits))
+
+
+def _fit_row(fit: Fit, sites: Sequence[str], panes: Mapping[str, Pane]) -> Row:
+    ended = "converged" if fit.converged else "not converged: " + STOPPED.get(fit.stopped, fit.stopped)
+    cells = (*(_took_part(fit, site) for site in sites), str(fit.rounds), decimal(fit.log_likelihood, 1), ended)
+    return Row(fit.name, cells, pane=left_out(fit, panes))
+
+
+def _took_part(fit: Fit, site: str) -> str:
+    if site not in fit.sites:
+        return "left out"
+    if site not in fit.rows or site not in fit.events:
+        return "took part"
+    return f"{whole(fit.rows[site])} ({whole(fit.events[site])})"
+
+
+def left_out(fit: Fit, panes: Mapping[str, Pane]) -> Pane | None:
+    """The pane of the one site that a leave-one-site-out fit does without."""
+    return panes.get(fit.name.removeprefix(WITHOUT)) if fit.name.startswith(WITHOUT) else None
+
+
+def unit(covariate: Covariate | None) -> str:
+    """What an odds ratio of this covariate compares."""
+    if covariate is None:
+        return "per unit as it enters the model"
+    told = _compared(covariate)
+    if covariate.if_missing is not None:
+        told += f"; a missing value counts as {covariate.if_missing:g}"
+    return told
+
+
+def _compared(covariate: Covariate) -> str:
+    if covariate.age:
+        return f"per {plural_years(covariate.per)}, from age {covariate.centre:g}"
+    if covariate.sex is not None:
+        return f"recorded {covariate.sex}, against all others"
+    if covariate.has is not None:
+        return f"any, against none, {_when(covariate)}"
+    return f"per {covariate.per:g} in the unit recorded, from {covariate.centre:g}; latest, {_when(covariate)}"
+
+
+def _when(covariate: Covariate) -> str:
+    return "" if covariate.days is None else window_aloud(covariate.days).replace("that day", "the index date")
+
+
+def plural_years(years: float) -> str:
+    """``1 year``, ``10 years``."""
+    return f"{years:g} year{'' if years == 1 else 's'}"
+
+
+def odds_table(specification: Predict, fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Table:
+    """Odds ratios of every fit with 95 % CIs, and of the first what a statistician needs to use it again."""
+    covariates = {each.name: each for each in specification.covariates}
+    columns = (
+        Column("Covariate"),
+        *(Column(fit.name, left_out(fit, panes), f"odds ratio ({CI})") for fit in fits),
+        Column("log odds ratio", note=fits[0].name),
+        Column("standard error", note=fits[0].name),
+    )
+    rows = [_odds_row(each, fits, covariates) for each in fits[0].coefficients if each.covariate != INTERCEPT]
+    rows += [_odds_row(each, fits, covariates) for each in fits[0].coefficients if each.covariate == INTERCEPT]
+    return Table("Odds ratios per unit", columns, tuple(rows))
+
+
+def _odds_row(coefficient: Coefficient, fits: Sequence[Fit], covariates: Mapping[str, Covariate]) -> Row:
+    name = coefficient.covariate
+    cells = tuple(_odds_cell(next((c for c in fit.coefficients if c.covariate == name), None)) for fit in fits)
+    note = "the risk where every covariate is 0 or at its centre" if name == INTERCEPT else unit(covariates.get(name))
+    return Row(name, (*cells, decimal(coefficient.estimate, 4), decimal(coefficient.se, 4)), note=note)
+
+
+def _odds_cell(coefficient: Coefficient | None) -> str:
+    if coefficient is None:
+        return NONE
+    if coefficient.covariate == INTERCEPT:
+        return f"risk {percent(float(expit(coefficient.estimate)))}"
+    return odds(coefficient.estimate, coefficient.se)
+
+
+def odds(estimate: float, se: float) -> str:
+    """An odds ratio and its 95 % CI."""
+    low, high = normal(estimate, se)
+    return f"{_exponent(estimate)} ({_exponent(low)} to {_exponent(high)})"
+
+
+def _exponent(log_odds: float) -> str:
+    if abs(log_odds) < BEYOND:
+        return significant(math.exp(log_odds))
+    return "over 1,000,000" if log_odds > 0 else "under 0.000001"
+
+
+def odds_figure(fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Figure:
+    """A forest plot of the odds ratios of every fit, the one over all sites in ink."""
+    marks = [
+        plots.Mark(each.covariate, _number(fit, panes), *_limits(each.estimate, each.se))
+        for name in dict.fromkeys(each.covariate for fit in fits for each in fit.coefficients)
+        for fit in fits
+        for each in fit.coefficients
+        if each.covariate == name != INTERCEPT
+    ]
+    svg = plots.forest(marks, reference=1.0, log=True)
+    told = "; ".join(f"{each.covariate} {odds(each.estimate, each.se)}" for each in fits[0].coefficients
+                     if each.covariate != INTERCEPT)  # fmt: skip
+    return Figure(svg, "Odds ratios", f"Forest plot of odds ratios with {CI}, {fits[0].name}: {told}.")
+
+
+def _number(fit: Fit, panes: Mapping[str, Pane]) -> int:
+    pane = left_out(fit, panes)
+    return plots.POOLED if pane is None else pane.number
+
+
+def _limits(estimate: float, se: float) -> tuple[float, float, float]:
+    """Odds ratio and CI, kept within what a drawing can hold."""
+    low, high = normal(estimate, se)
+    value, low, high = (math.exp(min(max(each, -BEYOND), BEYOND)) for each in (estimate, low, high))
+    return value, low, high
