@@ -50,8 +50,11 @@ def export(
     from vitrail.study.study import Study
 
     found = _found(hub or settings.hub(), name)
-    study, evidence = read(found["study"], "study", Study), read(json.loads(_body(found["evidence"])), form, Evidence)
-    page = render(study, evidence)
+    study, evidence = (
+        read(json.dumps(found["study"]), "study", Study),
+        read(_body(found["evidence"]), "evidence", Evidence),
+    )
+    page = {"html": render}[form](study, evidence)
     if out is None:
         typer.echo(page)
         return

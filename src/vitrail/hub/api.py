@@ -15,7 +15,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from vitrail import wire
 from vitrail.errors import NodeError, NotTaken, VitrailError, WireError
 from vitrail.hub.exchange import Exchange, envelope_of
 from vitrail.hub.learn import advance
@@ -142,7 +141,7 @@ async def poll(request: Request) -> Response:
 @routes.post("/studies")
 async def propose(request: Request) -> Response:
     """A study to put to all members; its id."""
-    hub, study = _hub(request), read(wire.parse(await _content(request)), "study", Study)
+    hub, study = _hub(request), read(await _content(request), "study", Study)
     identity = await run_in_threadpool(hub.registry.propose, study)
     hub.advance(identity)
     return JSONResponse({"study": identity})

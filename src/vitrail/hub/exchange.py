@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vitrail import wire
 from vitrail.errors import NotTaken, WireError
 from vitrail.hub.registry import Registry
-from vitrail.study.signed import Envelope, read, unverified, verified
+from vitrail.study.signed import Envelope, unverified, verified
 from vitrail.study.word import Digest
 from vitrail.transport import Message
 from vitrail.transport.poll import FRESH, POLL, Poll
@@ -31,7 +31,7 @@ class Exchange:
 
     def checked(self, envelope: Envelope) -> Poll:
         """The poll in an envelope, where a member made it for this hub just now."""
-        claimed = read(unverified(envelope), POLL, Poll)
+        claimed = unverified(envelope, POLL, Poll)
         key = self.registry.members().get(claimed.member)
         if key is None:
             raise NotTaken("The poll comes from no member.", "Join the alliance first.")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from vitrail import wire
 from vitrail.errors import NodeError, NotTaken
 from vitrail.store import studies as kept
 from vitrail.store.store import Event, Store, Writing
@@ -14,7 +13,7 @@ from vitrail.store.tables import EVIDENCE, FAILURES, MEMBERS, MESSAGES, QUESTION
 from vitrail.study.evidence import Evidence
 from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Asked, Proposal
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, body, signed, unverified, verified
+from vitrail.study.signed import Envelope, content_id, signed, text, unverified, verified
 from vitrail.study.study import Question, Round, Study
 from vitrail.study.word import Digest, Name, SiteName
 from vitrail.transport import Message
@@ -50,7 +49,7 @@ class Registry:
             raise NotTaken("The alliance has no members yet.", "Add one with `vitrail alliance add`.")
         proposal = Proposal(study=study, members=members)
         with self.store.writing(Event("proposed", study.id, {"members": sorted(members)})) as writing:
-            if writing.add(STUDIES, id=study.id, proposal=_text(proposal)):
+            if writing.add(STUDIES, id=study.id, proposal=text(proposal)):
                 self._send(writing, proposal.sites, signed(proposal, PROPOSAL, self.key))
         return study.id
 
@@ -82,8 +81,7 @@ class Registry:
         return release
 
     def _key_of(self, envelope: Envelope) -> PublicKey:
-        claimed = unverified(envelope)
-        key = self.members().get(str(claimed.get("site"))) if isinstance(claimed, dict) else None
+        key = self.members().get(unverified(envelope, RELEASE, Release).site)
         if key is None:
             raise NotTaken("The message comes from no member.", "Join the alliance first.")
         return PublicKey(key)
@@ -95,7 +93,7 @@ class Registry:
             happened = Event("asked", question.study, {**where, "question": question.id, "sites": list(question.sites)})
             with self.store.writing(happened) as writing:
                 if writing.add(
-                    QUESTIONS, id=question.id, study=question.study, **where, asked=False, body=_text(question)
+                    QUESTIONS, id=question.id, study=question.study, **where, asked=False, body=text(question)
                 ):
                     asked = Asked(question=question, releases=_round_before(writing, question))
                     members = self.proposal(question.study).sites
@@ -103,7 +101,8 @@ class Registry:
 
     def publish(self, evidence: Evidence) -> None:
         """Sign and keep what a study found, once."""
-        envelope, identity = signed(evidence, "evidence", self.key), wire.digest_of(body(evidence))
+        envelope = signed(evidence, "evidence", self.key)
+        identity = content_id(envelope)
         with self.store.writing(Event("found", evidence.study, {"evidence": identity})) as writing:
             writing.add(EVIDENCE, study=evidence.study, id=identity, envelope=json.dumps(envelope))
 
@@ -113,9 +112,9 @@ class Registry:
             writing.add(FAILURES, study=study, what=what)
 
     def _send(self, writing: Writing, members: Sequence[SiteName], envelope: Envelope) -> None:
-        identity, text = wire.digest_of(envelope), json.dumps(envelope)
+        identity, content = content_id(envelope), json.dumps(envelope)
         for member in members:
-            writing.add(MESSAGES, recipient=member, id=identity, envelope=text)
+            writing.add(MESSAGES, recipient=member, id=identity, envelope=content)
 
     def messages(self, member: SiteName, after: int) -> Sequence[Message]:
         """The member's messages after ``after``, in order; at least the first, then as many as fit one fetch."""
@@ -128,10 +127,6 @@ class Registry:
                 break
             found.append(Message(row.seq, json.loads(row.envelope)))
         return found
-
-
-def _text(word: Proposal | Question) -> str:
-    return wire.canonical(body(word)).decode()
 
 
 def _check_asked(writing: Writing, release: Release) -> None:

@@ -8,7 +8,6 @@ from typing import NoReturn
 
 from sqlalchemy import select
 
-from vitrail import wire
 from vitrail.errors import NodeError, NotTaken, TransportError
 from vitrail.site import record
 from vitrail.site.answer import Answer, Asking, answer
@@ -91,7 +90,7 @@ class Agent:
                 return False
             text = json.dumps(given.envelope)
             if writing.add(RELEASES, id=release.id, question=release.question, site=release.site, envelope=text):
-                writing.add(MESSAGES, recipient=HUB, id=wire.digest_of(given.envelope), envelope=text)
+                writing.add(MESSAGES, recipient=HUB, id=release.id, envelope=text)
             if given.reason is not None:
                 reason = {"code": given.reason.code, "what": given.reason.what, "do": given.reason.do}
                 writing.add(REASONS, question=release.question, **reason)

@@ -12,7 +12,7 @@ from vitrail.store.store import Event, Store, Writing
 from vitrail.store.tables import QUESTIONS, REACHED, RELEASES, STUDIES
 from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Asked, Kit, Proposal
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, body, read, unverified, verified
+from vitrail.study.signed import Envelope, text, unverified, verified
 from vitrail.transport import Message
 from vitrail.wire import PublicKey
 
@@ -48,7 +48,7 @@ class Inbox:
             raise WireError("A proposal is not for this site.", "Ask the hub's operator.")
         study = proposal.study.id
         with self.store.writing(Event("proposed", study, {"members": list(proposal.sites)})) as writing:
-            writing.add(STUDIES, id=study, proposal=wire.canonical(body(proposal)).decode())
+            writing.add(STUDIES, id=study, proposal=text(proposal))
             _reached(writing, message)
 
     def _question(self, message: Message) -> None:
@@ -65,14 +65,13 @@ class Inbox:
                 _keep(writing, release, envelope)
             if not mine and not follows(proposal, question, record.rounds_before(writing, question)):
                 raise WireError("A question to others does not follow from its Releases.", "Ask the hub's operator.")
-            text = wire.canonical(body(question)).decode()
-            writing.add(QUESTIONS, id=question.id, study=question.study, **where, asked=mine, body=text)
+            writing.add(QUESTIONS, id=question.id, study=question.study, **where, asked=mine, body=text(question))
             _reached(writing, message)
 
 
 def _verified_release(envelope: Envelope, proposal: Proposal) -> Release:
     """A Release of one of the study's members, signed with the key that the proposal names."""
-    claimed = read(unverified(envelope), RELEASE, Release)
+    claimed = unverified(envelope, RELEASE, Release)
     key = proposal.members.get(claimed.site)
     if key is None or claimed.study != proposal.study.id:
         raise WireError("A Release that came with a question belongs to another study.", "Ask the hub's operator.")

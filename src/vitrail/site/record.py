@@ -9,9 +9,9 @@ from sqlalchemy import select
 from vitrail.store import studies
 from vitrail.store.studies import Reads
 from vitrail.store.tables import DECISIONS, QUESTIONS, RELEASES
-from vitrail.study.parties import QUESTION, RELEASE
+from vitrail.study.parties import QUESTION
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, read, unverified
+from vitrail.study.signed import Envelope, read
 from vitrail.study.study import Question, Round
 from vitrail.study.word import Digest, SiteName
 
@@ -36,7 +36,7 @@ def open_questions(reads: Reads, site: SiteName) -> Sequence[Question]:
     answered = select(RELEASES.c.question).where(RELEASES.c.site == site)
     still = QUESTIONS.c.asked & QUESTIONS.c.id.not_in(answered)
     rows = reads.rows(select(QUESTIONS.c.body).where(still).order_by(QUESTIONS.c.seq))
-    return [read(json.loads(row.body), QUESTION, Question) for row in rows]
+    return [read(row.body, QUESTION, Question) for row in rows]
 
 
 def rounds_before(reads: Reads, question: Question) -> tuple[Round, ...]:
@@ -51,4 +51,4 @@ def released(reads: Reads, site: SiteName, study: Digest | None = None) -> Seque
     mine = RELEASES.c.site == site
     which = mine if study is None else mine & (QUESTIONS.c.study == study)
     rows = reads.rows(found.where(which).order_by(RELEASES.c.seq))
-    return [read(unverified(json.loads(row.envelope)), RELEASE, Release) for row in rows]
+    return [studies.release(row.envelope) for row in rows]

@@ -18,9 +18,9 @@ from vitrail.site.node import HUB, Node
 from vitrail.store import studies
 from vitrail.store.store import Event, read_entry
 from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REASONS, STUDIES
-from vitrail.study.parties import RELEASE, Proposal
+from vitrail.study.parties import Proposal
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, body, read, signed, unverified, verified
+from vitrail.study.signed import Envelope, body, signed, verified
 from vitrail.study.study import Question, Study
 from vitrail.study.word import Digest
 from vitrail.wire import PublicKey, SigningKey
@@ -173,12 +173,16 @@ def left(node: Node) -> Sequence[wire.Json]:
     """Everything that ever left, in order: each Release with the moment it was made and whether it arrived."""
     entries = [read_entry(entry) for entry in node.store.ledger()[0]]
     made = {entry["details"]["release"]: entry["at"] for entry in entries if entry["event"] == "released"}
-    rows = node.store.rows(select(MESSAGES.c.id, MESSAGES.c.envelope).where(MESSAGES.c.recipient == HUB))
+    rows = node.store.rows(select(MESSAGES).where(MESSAGES.c.recipient == HUB).order_by(MESSAGES.c.seq))
     arrived = {entry["subject"] for entry in entries if entry["event"] == "delivered"}
-    releases = [(row.id, read(unverified(json.loads(row.envelope)), RELEASE, Release)) for row in rows]
     return [
-        {"at": made.get(release.id), "delivered": message in arrived, "id": release.id, "release": body(release)}
-        for message, release in releases
+        {
+            "at": made.get(row.id),
+            "delivered": row.id in arrived,
+            "id": row.id,
+            "release": body(studies.release(row.envelope)),
+        }
+        for row in rows
     ]
 
 

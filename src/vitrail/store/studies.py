@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from sqlalchemy import Row, Select, select
@@ -25,13 +26,13 @@ class Reads(Protocol):
 def proposal(reads: Reads, study: Digest) -> Proposal | None:
     """What was proposed, or None."""
     rows = reads.rows(select(STUDIES.c.proposal).where(STUDIES.c.id == study))
-    return read(json.loads(rows[0].proposal), PROPOSAL, Proposal) if rows else None
+    return read(rows[0].proposal, PROPOSAL, Proposal) if rows else None
 
 
 def question(reads: Reads, identity: Digest) -> Question | None:
     """The question of that id, or None."""
     rows = reads.rows(select(QUESTIONS.c.body).where(QUESTIONS.c.id == identity))
-    return read(json.loads(rows[0].body), QUESTION, Question) if rows else None
+    return read(rows[0].body, QUESTION, Question) if rows else None
 
 
 def rounds(reads: Reads, study: Digest) -> Mapping[Name, Sequence[Round]]:
@@ -40,10 +41,15 @@ def rounds(reads: Reads, study: Digest) -> Mapping[Name, Sequence[Round]]:
     answered = select(RELEASES).join(QUESTIONS, QUESTIONS.c.id == RELEASES.c.question)
     releases: dict[Digest, dict[SiteName, Release]] = {}
     for row in reads.rows(answered.where(QUESTIONS.c.study == study).order_by(RELEASES.c.site)):
-        released = read(unverified(json.loads(row.envelope)), RELEASE, Release)  # verified when it was kept
-        releases.setdefault(row.question, {})[row.site] = released
+        releases.setdefault(row.question, {})[row.site] = release(row.envelope)
     found: dict[Name, list[Round]] = {}
     for row in reads.rows(asked):
-        put = read(json.loads(row.body), QUESTION, Question)
+        put = read(row.body, QUESTION, Question)
         found.setdefault(row.analysis, []).append(Round(put, releases.get(row.id, {})))
     return found
+
+
+@lru_cache(maxsize=256)
+def release(envelope: str) -> Release:
+    """The Release in an envelope that was verified when it was kept. Every round reads those before it again."""
+    return unverified(json.loads(envelope), RELEASE, Release)

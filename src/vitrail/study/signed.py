@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from vitrail import wire
 from vitrail.errors import WireError
-from vitrail.study.word import Word
+from vitrail.study.word import Digest, Word
 from vitrail.wire import PublicKey, SigningKey
 
 Envelope = dict[str, wire.Json]
@@ -27,17 +27,28 @@ def signed(word: Word, kind: str, key: SigningKey) -> Envelope:
 
 def verified(envelope: Envelope, kind: str, key: PublicKey, word: type[W]) -> W:
     """The word inside an envelope that is of ``kind`` and signed by ``key``. Raises WireError."""
-    return read(key.verify(envelope, kind), kind, word)
+    key.verify(envelope, kind)
+    return unverified(envelope, kind, word)
 
 
-def read(data: wire.Json, kind: str, word: type[W]) -> W:
-    """JSON data as a word. Raises WireError, which does not say what the data are."""
+def unverified(envelope: Envelope, kind: str, word: type[W]) -> W:
+    """The word inside an envelope that was verified before, or of which only the sender is yet to be learned."""
+    return read(wire.opened(envelope)[1], kind, word)
+
+
+def read(content: bytes | str, kind: str, word: type[W]) -> W:
+    """JSON as a word. Raises WireError, which does not say what the JSON is."""
     try:
-        return word.model_validate_json(wire.canonical(data))
+        return word.model_validate_json(content)
     except (ValidationError, RecursionError) as error:
         raise WireError(f"A {kind} does not say what it should.", "Send one made by the same version.") from error
 
 
-def unverified(envelope: Envelope) -> wire.Json:
-    """The data inside an envelope, only to learn whose key it claims to be signed with. Raises WireError."""
-    return wire.parse(wire.opened(envelope)[1])
+def text(word: Word) -> str:
+    """The canonical JSON of a word, as :func:`read` takes it back."""
+    return wire.canonical(body(word)).decode()
+
+
+def content_id(envelope: Envelope) -> Digest:
+    """The content hash of what an envelope holds: the id of the word in it. Raises WireError."""
+    return wire.digest(wire.opened(envelope)[1])
