@@ -5,15 +5,19 @@ the manifest's canonical JSON, and the manifest holds the SHA-256 of every file,
 """
 
 import hashlib
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pyarrow import parquet
+from pydantic import Field, ValidationError, model_validator
 
 from vitrail import wire
 from vitrail.errors import SnapshotError
+from vitrail.omop.tables import VOCABULARY
 from vitrail.study.word import Digest, Name, Word
 
 MANIFEST = "manifest.json"
@@ -30,12 +34,15 @@ class File(Word):
 
 
 class Quarantined(Word):
-    """Rows that could not be loaded, counted by where they came from and why. Never holds a data value."""
+    """Rows that could not be loaded, counted by where they came from and why. Never holds a data value.
 
-    source: str
-    table: str
+    ``first_row`` is the number of the first of them, counting the rows that could be read from 1.
+    """
+
+    source: Name
     reason: str
     rows: int
+    first_row: int | None = None
 
 
 class Check(Word):
@@ -56,10 +63,17 @@ class Origin(Word):
     format: Literal["omop", "csv"]
     public: bool
     licence: str | None = None
+    citation: str | None = None
 
 
 class Manifest(Word):
-    """What a snapshot holds, and what was done to it."""
+    """What a snapshot holds, and what was done to it.
+
+    ``rows_in`` and ``rows_loaded`` count the rows of each file of the source; together with ``quarantined`` they must
+    add up. ``ignored`` names the columns of each file that OMOP does not know. ``observation_periods``: ``given`` by
+    the source, or made by the rule of the mapping (its version behind the stroke): the dates that the mapping names,
+    reaching back to the first and on to the last event of the person where it says so.
+    """
 
     vitrail: Literal["snapshot/1"] = "snapshot/1"
     cdm_version: Literal["5.4"] = "5.4"
@@ -68,9 +82,23 @@ class Manifest(Word):
     calendar: Literal["none", "shifted", "true"]
     vocabulary: Digest
     files: tuple[File, ...]
+    observation_periods: Literal["given", "mapping/1"] = "given"
     rows_in: dict[Name, int]
+    rows_loaded: dict[Name, int] = {}
     quarantined: tuple[Quarantined, ...]
     checks: tuple[Check, ...]
+    ignored: dict[Name, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        lost = dict(self.rows_in)
+        for source, rows in self.rows_loaded.items():
+            lost[source] = lost.get(source, 0) - rows
+        for each in self.quarantined:
+            lost[each.source] = lost.get(each.source, 0) - each.rows
+        if any(lost.values()):
+            raise ValueError("rows in are not rows loaded and rows quarantined")
+        return self
 
     @property
     def id(self) -> Digest:
@@ -114,9 +142,83 @@ def read_manifest(path: Path) -> Manifest:
 
 def _check(path: Path, file: File) -> None:
     try:
-        with path.open("rb") as handle:
-            found = "sha256:" + hashlib.file_digest(handle, "sha256").hexdigest()
+        found = _sha256(path)
     except OSError as error:
         raise SnapshotError(f"{path} cannot be read.", "Load the source again or restore the file.") from error
     if found != file.sha256:
         raise SnapshotError(f"{path} is not the file that was loaded.", "Load the source again or restore the file.")
+
+
+def _sha256(path: Path) -> Digest:
+    with path.open("rb") as handle:
+        return "sha256:" + hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def described(table: str, path: Path) -> File:
+    """What the manifest says of the Parquet file at ``path``."""
+    rows = parquet.read_metadata(path).num_rows
+    return File(table=table, file=path.name, sha256=_sha256(path), bytes=path.stat().st_size, rows=rows)
+
+
+def vocabulary_digest(files: Iterable[File]) -> Digest:
+    """One digest for the vocabulary's tables: of the SHA-256 of each."""
+    return wire.digest_of({file.table: file.sha256 for file in files if file.table in VOCABULARY})
+
+
+PARTIAL = ".partial"
+CURRENT = "current"
+
+
+def partial_directory(snapshots: Path) -> Path:
+    """A new empty directory in which to write a snapshot; what an interrupted load left is removed."""
+    snapshots.mkdir(exist_ok=True)
+    for left in snapshots.glob(f"{PARTIAL}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    path = snapshots / PARTIAL
+    path.mkdir(mode=0o700)
+    return path
+
+
+def publish(snapshots: Path, partial: Path, manifest: Manifest) -> Snapshot:
+    """Make the files in ``partial`` the snapshot in use, or change nothing.
+
+    The snapshot's directory is named by the first 16 hexadecimal digits of its id. It appears whole by one rename, and
+    ``current`` names it by another, each after everything before it is on the disk.
+    """
+    (partial / MANIFEST).write_bytes(wire.canonical(manifest.model_dump(mode="json", exclude_none=True)))
+    for path in (*partial.iterdir(), partial):
+        _sync(path)
+    final = snapshots / manifest.id.removeprefix("sha256:")[:16]
+    if not _intact(final):
+        if final.exists():
+            final.rename(snapshots / f"{PARTIAL}-damaged")
+        partial.rename(final)
+    _sync(snapshots)
+    _write_whole(snapshots / CURRENT, final.name + "\n")
+    return Snapshot(final, manifest)
+
+
+def _intact(path: Path) -> bool:
+    try:
+        verified(path)
+    except SnapshotError:
+        return False
+    return True
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Replace a file so that a reader sees the old one or the new one, whatever happens."""
+    new = path.with_name(f"{PARTIAL}-{path.name}")
+    new.write_text(text)
+    _sync(new)
+    new.rename(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or directory is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,97 @@
+"""From an extract to the deidentified tables of a snapshot: one Parquet file for each OMOP table.
+
+Rows are sorted by person and date under the new person ids, so nothing of the source's order is left; records are
+numbered in that order.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from vitrail.deid.keys import permuted
+from vitrail.deid.policy import action
+from vitrail.errors import SnapshotError
+from vitrail.omop.snapshot import File, described
+from vitrail.omop.sql import Node, column, run, sql, table
+from vitrail.omop.tables import TABLES, Column, Table
+
+ROW_GROUP = 122_880
+PERSONS = table("person", "crosswalk")
+VISITS = table("visit", "crosswalk")
+
+
+def deidentify(
+    db: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, Sequence[Column]],
+    key: bytes,
+    into: Path,
+    tell: Callable[[str], None],
+) -> tuple[File, ...]:
+    """Write every table of ``extract`` into the directory ``into``. ``key`` permutes person ids.
+
+    Two loads of one extract write the same bytes. Raises SnapshotError where a record was lost on the way.
+    """
+    for schema in ("crosswalk", "sorted"):
+        run(db, "CREATE SCHEMA :s", s=exp.to_identifier(schema))
+    _permute_persons(db, key)
+    files = []
+    for name in ("visit_occurrence", *(each for each in TABLES if each != "visit_occurrence")):
+        tell(f"deidentifying {name}")
+        files.append(_write(db, TABLES[name], columns[name], into / f"{name}.parquet"))
+    return tuple(sorted(files, key=lambda file: list(TABLES).index(file.table)))
+
+
+def _permute_persons(db: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    """``crosswalk.person``: the new id of each person of the source. It lives only as long as the load."""
+    found = db.execute("SELECT person_id FROM extract.person ORDER BY person_id").fetchnumpy()["person_id"]
+    source = found.astype("int64")
+    db.register("persons", pa.table({"source": pa.array(source), "person": pa.array(permuted(key, source))}))
+    run(db, "CREATE TABLE :t AS SELECT source, person FROM persons", t=PERSONS)
+    db.unregister("persons")
+    run(db, "CREATE TABLE :t (source BIGINT, visit BIGINT)", t=VISITS)
+
+
+def _write(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], path: Path) -> File:
+    ordered = table(of.name, "sorted")
+    run(db, "CREATE TABLE :t AS :q", t=ordered, q=_sorted(of, columns))
+    keyed = action(of.name, of.key) == "key"
+    if of.name == "visit_occurrence":
+        run(db, "INSERT INTO :v SELECT visit_occurrence_id, rowid + 1 FROM :t", v=VISITS, t=ordered)
+    rows = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t ORDER BY rowid" if keyed else "SELECT * FROM :t ORDER BY rowid"
+    run(
+        db,
+        f"COPY ({rows}) TO :path (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
+        t=ordered,
+        key=exp.to_identifier(of.key),
+        path=str(path),
+    )
+    run(db, "DROP TABLE :t", t=ordered)
+    file = described(of.name, path)
+    if file.rows != run(db, "SELECT count(*) FROM :t", t=table(of.name, "extract"))[0][0]:
+        raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
+    return file
+
+
+def _sorted(of: Table, columns: Sequence[Column]) -> exp.Select:
+    """The ruled columns of a table, by person, date and the source's key; those without persons by all columns."""
+    actions = {each.name: action(of.name, each.name) for each in columns}
+    query = exp.select(*(exp.alias_(_ruled(name, actions[name]), name) for name in actions))
+    query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
+    if "person" in actions.values():
+        query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
+    if "visit" in actions.values():
+        visits = exp.alias_(VISITS.copy(), "v", table=True)
+        query = query.join(visits, on=sql("v.source = t.visit_occurrence_id"), join_type="left")
+    if "person" not in actions.values():
+        return query.order_by(*(column(name, "t") for name in actions))
+    own = [column(name, "t") for name in (of.start, of.key) if name is not None]
+    return query.order_by(column("person", "p"), *own)
+
+
+def _ruled(name: str, rule: str) -> Node:
+    if rule == "person":
+        return column("person", "p")
+    return column("visit", "v") if rule == "visit" else column(name, "t")

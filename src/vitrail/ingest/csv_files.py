@@ -1,0 +1,119 @@
+"""Sources that are CSV files of any shape, with a mapping file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from vitrail.errors import SourceError
+from vitrail.ingest.extract import Columns
+from vitrail.ingest.mapped import CODES, Compiler
+from vitrail.ingest.mapping import Codes, Mapping, SourceFile
+from vitrail.ingest.reading import Layout, Staged, stage_csv
+from vitrail.ingest.records import Account, Record, extract_view, load_rows
+from vitrail.omop.sql import column, run, sql, table
+from vitrail.omop.tables import CLINICAL, TABLES
+
+Given = list[tuple[str, int, Record]]
+"""Records with the file that they are from and their number in it."""
+
+
+def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, columns: Columns) -> list[Account]:
+    """Load all files of a mapping, the one that gives persons first. Raises SourceError."""
+    run(db, "CREATE TABLE :t (list INTEGER, code VARCHAR, number DOUBLE, concept INTEGER)", t=CODES)
+    accounts, given, lists = [], Given(), list[Codes]()
+    counts = {name: sum(map(len, file.events.values())) for name, file in mapping.files.items()}
+    first = 0
+    for name, file in sorted(mapping.files.items(), key=lambda item: item[1].person is None):
+        path = _path(source, file)
+        staged = stage_csv(db, name, path, _layout(file))
+        compiler = Compiler(mapping, name, file, staged, path, columns, first, sum(counts.values()), lists)
+        records = compiler.records()
+        _fill_codes(db, lists)
+        accounts.append(_loaded(db, staged, records, path))
+        given += [(name, number, record) for number, record in enumerate(records)]
+        if file.person is not None:
+            _view(db, "person", given, columns)
+        first += counts[name]
+    for of in CLINICAL:
+        if of not in ("person", "observation_period"):
+            _view(db, of, given, columns)
+    _observation_periods(db, mapping, given, columns)
+    return accounts
+
+
+def _path(source: Path, file: SourceFile) -> Path:
+    """Where a file lies: always inside the source, wherever links in it lead."""
+    if source.is_file() or file.file is None:
+        return source
+    path = source / file.file
+    if not path.resolve().is_relative_to(source.resolve()) or not path.is_file():
+        raise SourceError(f"{path} is no file inside the source.", "Name a file that lies in it.")
+    return path
+
+
+def _layout(file: SourceFile) -> Layout:
+    separator = "\t" if file.separator == "tab" else file.separator
+    return Layout(separator, file.quotes, file.encoding, file.columns)
+
+
+def _fill_codes(db: duckdb.DuckDBPyConnection, lists: Sequence[Codes]) -> None:
+    """Bring the table of code lists up to date."""
+    run(db, "DELETE FROM :t", t=CODES)
+    rows = [
+        (number, code, float(code) if each.as_numbers else None, concept)
+        for number, each in enumerate(lists, 1)
+        for code, concept in each.codes.items()
+    ]
+    if rows:
+        db.executemany(f"INSERT INTO {CODES.sql(dialect='duckdb')} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
+
+
+def _loaded(db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], path: Path) -> Account:
+    try:
+        return load_rows(db, staged, records)
+    except duckdb.Error as error:
+        raise SourceError(
+            f"{path} cannot be loaded by what the mapping says of '{staged.name}'.", "Check the layouts of its dates."
+        ) from error
+
+
+def _view(db: duckdb.DuckDBPyConnection, of: str, given: Given, columns: Columns) -> None:
+    extract_view(db, TABLES[of], columns[of], [each for each in given if each[2].table.name == of])
+
+
+def _observation_periods(db: duckdb.DuckDBPyConnection, mapping: Mapping, given: Given, columns: Columns) -> None:
+    """``extract.observation_period``: the bounds that the mapping gives, widened to the person's events if it says so.
+
+    A person for whom there is neither a bound nor an event has no observation period.
+    """
+    of = [each for each in given if each[2].table.name == "observation_period"]
+    extract_view(db, TABLES["observation_period"], columns["observation_period"], of, schema="given")
+    period = next(each.observation_period for each in mapping.files.values() if each.observation_period is not None)
+    start = "least(observation_period_start_date, first)" if period.first_event else "observation_period_start_date"
+    end = (
+        "greatest(observation_period_end_date, last, observation_period_start_date)"
+        if period.last_event
+        else "observation_period_end_date"
+    )
+    run(
+        db,
+        "CREATE TABLE extract.observation_period AS SELECT p.* REPLACE (:start AS observation_period_start_date,"
+        " :end AS observation_period_end_date) FROM given.observation_period AS p LEFT JOIN (SELECT person_id,"
+        " min(day) AS first, max(day) AS last FROM :events GROUP BY person_id) AS e USING (person_id)"
+        " WHERE :start IS NOT NULL AND :end IS NOT NULL",
+        start=sql(start),
+        end=sql(end),
+        events=_event_days().subquery("event"),
+    )
+
+
+def _event_days() -> exp.Query:
+    """Person and day of everything that was recorded."""
+    tables = [TABLES[name] for name in CLINICAL if name != "observation_period" and TABLES[name].start]
+    parts = [
+        exp.select("person_id", exp.alias_(column(str(of.start)), "day")).from_(table(of.name, "extract"))
+        for of in tables
+    ]
+    return exp.union(*parts, distinct=False)

@@ -1,0 +1,58 @@
+"""What a source gave: OMOP rows in the staging database, and an account of every row of every file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import duckdb
+
+from vitrail.ingest.records import Account
+from vitrail.omop.snapshot import Origin, Quarantined
+from vitrail.omop.tables import Column
+
+Columns = Mapping[str, Sequence[Column]]
+"""The columns that are wanted of each OMOP table; the others are not even parsed."""
+
+
+@dataclass(frozen=True)
+class Extract:
+    """The views ``extract.<table>`` of the staging database, with where they came from.
+
+    ``ignored`` names the columns of each file that OMOP does not know. ``periods`` says how observation periods came
+    about; see :class:`vitrail.omop.snapshot.Manifest`.
+    """
+
+    origin: Origin
+    calendar: Literal["none", "shifted", "true"]
+    periods: Literal["given", "mapping/1"]
+    accounts: tuple[Account, ...]
+    ignored: Mapping[str, tuple[str, ...]]
+
+    @property
+    def rows_in(self) -> dict[str, int]:
+        """The rows of each file."""
+        return {account.source: account.rows_in for account in self.accounts}
+
+    @property
+    def rows_loaded(self) -> dict[str, int]:
+        """The loaded rows of each file."""
+        return {account.source: account.loaded for account in self.accounts}
+
+    @property
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The quarantined rows of each file, by reason."""
+        return tuple(
+            Quarantined(source=account.source, reason=each.reason, rows=each.rows, first_row=each.first_row)
+            for account in self.accounts
+            for each in account.quarantined
+        )
+
+
+def open_schemas(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas of a load.
+
+    ``staged`` has files as text, ``typed`` as OMOP records; ``extract`` has the OMOP tables over them, ``given`` the
+    observation periods before events widen them, ``lookup`` the code lists of a mapping.
+    """
+    for schema in ("staged", "typed", "extract", "given", "lookup"):
+        db.execute(f"CREATE SCHEMA {schema}")
