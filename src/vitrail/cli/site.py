@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,39 @@ def join(
 
     joined = take(Node.open(directory), kit)
     typer.echo(f"Site {joined.site} speaks to the hub at {joined.hub}.")
+
+
+@app.command()
+def load(
+    directory: Directory,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file or directory.", show_default=False)],
+    form: Annotated[Literal["omop", "csv"], typer.Option("--format", help="csv needs --mapping.", show_default=False)],
+    profile: Annotated[str, typer.Option(help="already-deidentified.", show_default=False)],
+    mapping: Annotated[Path | None, typer.Option(metavar="FILE", help="What the CSV files mean.")] = None,
+    vocabulary: Annotated[Path | None, typer.Option(metavar="DIR", help="The vocabulary's tables.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Anybody may have these data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
+    from vitrail.site.load import load as load_source
+    from vitrail.site.node import Node
+    from vitrail.store.store import Event
+
+    node = Node.open(directory)
+    snapshot = load_source(
+        node.directory, source, format=form, profile=profile, mapping=mapping, vocabulary=vocabulary, public=public,
+        progress=lambda step: typer.echo(f"{step} …", err=True),
+    )  # fmt: skip
+    rows = {file.table: file.rows for file in snapshot.manifest.files}
+    quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
+    node.store.record(Event("loaded", snapshot.id, {"rows": rows, "quarantined": quarantined}))
+    if as_json:
+        typer.echo(json.dumps({"snapshot": snapshot.id, "rows": rows, "quarantined": quarantined}))
+        return
+    typer.echo(f"Snapshot {snapshot.id}")
+    for table, count in rows.items():
+        typer.echo(f"  {table:<24}{count:>14,} rows")
+    typer.echo(f"  {'quarantined':<24}{quarantined:>14,} rows; {snapshot.path / 'manifest.json'} says why")
 
 
 @app.command()
