@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, LargeBinary, Row, Select, Table, cast, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitrail import wire
-from vitrail.errors import NodeError
+from vitrail.errors import LedgerError, NodeError
 from vitrail.store.tables import LEDGER, METADATA, SEAL
 
 Seal = Callable[[str | None, bytes], str]
@@ -108,7 +108,8 @@ class Store:
     def ledger(self) -> tuple[list[bytes], str | None]:
         """All entries in order, and the seal over them, as of one moment."""
         with self._typed_errors(), self._engine.begin() as connection:
-            entries = connection.execute(select(LEDGER.c.entry).order_by(LEDGER.c.seq)).scalars().all()
+            as_bytes = cast(LEDGER.c.entry, LargeBinary)  # whoever tampers may leave a text
+            entries = connection.execute(select(as_bytes).order_by(LEDGER.c.seq)).scalars().all()
             return list(entries), connection.execute(select(SEAL.c.state)).scalar()
 
     def close(self) -> None:
@@ -142,8 +143,12 @@ class Store:
 
 
 def read_entry(entry: bytes) -> Mapping[str, Any]:
-    """A ledger entry as data: ``seq``, ``at``, ``event``, ``subject``, ``details``."""
-    return dict(json.loads(entry))
+    """A ledger entry as data: ``seq``, ``at``, ``event``, ``subject``, ``details``. Raises LedgerError."""
+    try:
+        found = dict(json.loads(entry))
+        return {name: found[name] for name in ("seq", "at", "event", "subject", "details")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise LedgerError("An entry of the ledger cannot be read.", "Run `vitrail ledger verify`.") from error
 
 
 def _engine(path: Path) -> Engine:
