@@ -15,7 +15,7 @@ class Source(Word):
     round: int
     snapshot: Digest
     policy: Digest
-    refused: str | None
+    refused: str | None = None
 
 
 class Evidence(Word):

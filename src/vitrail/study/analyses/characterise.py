@@ -87,7 +87,7 @@ class SiteDifference(Word):
     row: str
     first: SiteName
     second: SiteName
-    value: float | None
+    value: float | None = None
 
 
 class PooledRate(Word):

@@ -137,7 +137,7 @@ class Fit(Word):
     sites: tuple[SiteName, ...]
     rounds: int
     converged: bool
-    log_likelihood: float | None
+    log_likelihood: float | None = None
     coefficients: tuple[Coefficient, ...]
     stopped: Literal["converged", "rounds", "singular", "diverging"] = "converged"
     rows: dict[SiteName, Count] = {}
@@ -150,10 +150,10 @@ class Validation(Word):
     site: SiteName
     fit: str
     group: str
-    discrimination: Discrimination | None
-    calibration: Calibration | None
-    bins: RiskBins | None
-    thresholds: Thresholds | None
+    discrimination: Discrimination | None = None
+    calibration: Calibration | None = None
+    bins: RiskBins | None = None
+    thresholds: Thresholds | None = None
 
 
 class PredictEvidence(Word):
