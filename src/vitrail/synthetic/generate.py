@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pyarrow as pa
@@ -25,6 +26,9 @@ from vitrail.errors import SourceError
 from vitrail.omop.tables import TABLES, VOCABULARY, Table, Type
 from vitrail.synthetic.systems import System
 from vitrail.synthetic.truth import ALBUMIN, CKD, CKD_WITHOUT_DIABETES, DEATH, HEART_FAILURE, CaseMix, Risk, Truth
+
+Outcome = Literal["ckd", "heart_failure"]
+"""The events whose true risk is known."""
 
 Progress = Callable[[int, int], None]
 """Called with the persons done and the persons in all."""
@@ -43,6 +47,9 @@ RECORDS = (
     "death",
 )
 """The clinical tables that are made, each by the file of its name in ``sql/records/``."""
+
+TRUTH_PERSONS = "truth_persons"
+"""Everybody's true dates."""
 
 _ARROW: dict[Type, pa.DataType] = {
     "id": pa.int64(),
@@ -97,7 +104,7 @@ def generate(
     _write_vocabulary(out)
     paths = {name: out / f"{name}.parquet" for name in RECORDS}
     if truth_persons is not None:
-        paths["truth_persons"] = truth_persons
+        paths[TRUTH_PERSONS] = truth_persons
     totals: Counter[str] = Counter()
     with ExitStack() as open_files:
         writers = {name: open_files.enter_context(_writer(path)) for name, path in paths.items()}
@@ -112,15 +119,16 @@ def generate(
     return truth
 
 
-def windows(system: System, *, persons: int, seed: int, chunk: int = CHUNK) -> pa.Table:
-    """The true rows of the flagship question, without writing anything.
+def windows(system: System, *, persons: int, seed: int, outcome: Outcome = "ckd", chunk: int = CHUNK) -> pa.Table:
+    """The rows on which the truth's risk of ``outcome`` is exact, without writing anything.
 
-    One row per person and complete window at risk: ``person_id``, ``t``, ``index_date``, the covariates as recorded,
-    ``ckd_risk`` (the true probability), and ``ckd`` (what came of it), sorted by person and date.
+    One row per person and complete window at risk: ``person_id``, ``t`` (years since 2008), ``index_date``, the
+    risk's covariates as recorded then, ``risk`` (the true probability) and ``event`` (what came of it), sorted by
+    person and date. For ``ckd`` these are the flagship study's rows; for ``heart_failure`` everybody's.
     """
     _check(persons, seed)
-    made = _made(_jobs(system, persons, seed, chunk), ("windows",))
-    return pa.concat_tables([each.tables["windows"] for each in made])
+    name = f"{outcome}_windows"
+    return pa.concat_tables([made.tables[name] for made in _made(_jobs(system, persons, seed, chunk), (name,))])
 
 
 def _check(persons: int, seed: int) -> None:
@@ -152,7 +160,7 @@ def _make(job: _Job, names: Sequence[str]) -> _Made:
     with _database(job) as database:
         for step in ("people", "reviews", "courses", "windows"):
             database.execute(_sql(step))
-        if set(names) != {"windows"}:
+        if not set(RECORDS).isdisjoint(names):
             database.execute(_sql("contacts"))
         sums = Counter(_arrow(database, _sql("case_mix")).to_pylist()[0])
         return _Made(job, {name: _table(database, name) for name in names}, sums)
@@ -196,11 +204,11 @@ def _arrow(database: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
 def _table(database: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
     """The rows of this chunk for one table; an OMOP table's in OMOP's types."""
-    if name == "windows":
-        return _arrow(database, "SELECT * FROM windows ORDER BY person_id, t")
-    if name not in TABLES:
+    if name in RECORDS:
+        return _typed(TABLES[name], _arrow(database, _sql(f"records/{name}")))
+    if name == TRUTH_PERSONS:
         return _arrow(database, _sql(name))
-    return _typed(TABLES[name], _arrow(database, _sql(f"records/{name}")))
+    return database.table(name).order("person_id, t").to_arrow_table()
 
 
 def _typed(table: Table, rows: pa.Table) -> pa.Table:
@@ -234,7 +242,7 @@ def _writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=[name for name in rows.column_names if name not in ids],
-                column_encoding={name: "DELTA_BINARY_PACKED" for name in ids},
+                column_encoding=dict.fromkeys(ids, "DELTA_BINARY_PACKED"),
             )
         writer.write_table(rows)
 

@@ -57,8 +57,8 @@ CKD = Risk(
         "veltimol": Term(log_odds_ratio=0.0),
     },
 )
-"""Confirmation of chronic kidney disease in people with diabetes. Veltimol is the null; nefrovian, which protects, is given
-to those whose kidneys are worse, so that without adjustment it seems to harm."""
+"""Confirmation of chronic kidney disease in people with diabetes. Veltimol is the null; nefrovian, which protects, is
+given to those whose kidneys are worse, so that without adjustment it seems to harm."""
 
 CKD_WITHOUT_DIABETES = -2.3
 """What stands in place of the HbA1c term in people without diabetes."""
@@ -151,7 +151,7 @@ class CaseMix(Word):
     windows_persons: int
     events: int
     mean: dict[Name, float]
-    nefrovian_crude_odds_ratio: float | None
+    nefrovian_crude_odds_ratio: float | None = None
 
 
 class Truth(Word):

@@ -7,8 +7,8 @@ SELECT
     (SELECT count(died) FROM courses) AS died,
     count(*) AS windows,
     count(DISTINCT person_id) AS windows_persons,
-    count(*) FILTER (ckd) AS events,
-    count(*) FILTER (nefrovian AND ckd) AS given_events,
+    count(*) FILTER (event) AS events,
+    count(*) FILTER (nefrovian AND event) AS given_events,
     count(*) FILTER (nefrovian) AS given,
     coalesce(sum(age), 0)::DOUBLE AS age,
     count(*) FILTER (female)::DOUBLE AS female,
@@ -17,4 +17,4 @@ SELECT
     coalesce(sum(egfr), 0)::DOUBLE AS egfr,
     count(*) FILTER (nefrovian)::DOUBLE AS nefrovian,
     count(*) FILTER (veltimol)::DOUBLE AS veltimol
-FROM windows
+FROM ckd_windows
