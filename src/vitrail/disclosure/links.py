@@ -1,13 +1,13 @@
 """Links between the estimates of one Release: where one's whole is another's part."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from vitrail.disclosure.partitions import Part, Partition
+from vitrail.disclosure.partitions import Key, Part, Partition
 from vitrail.disclosure.rates import at_risk
-from vitrail.disclosure.result import Raw, RawDiscrimination, RawRate
-from vitrail.disclosure.validation import negatives, positives
+from vitrail.disclosure.result import Raw, RawCalibration, RawCount, RawDiscrimination, RawRate
+from vitrail.disclosure.validation import negatives, positives, rows
 
 TEST_PERSONS = "test persons"
 ALL_PERSONS = "all persons"
@@ -63,19 +63,24 @@ def _risk(place: int, raw: RawRate, cohorts: dict[str | int, list[Part]]) -> Ite
 
 
 def _tested(estimates: Sequence[Raw]) -> Iterator[Partition]:
+    """The test persons' index dates and the others' are all; so it is for either class alone."""
     groups = {raw.group: raw for raw in estimates if isinstance(raw, RawDiscrimination)}
-    if groups.keys() >= {TEST_PERSONS, ALL_PERSONS}:
-        test, everyone = groups[TEST_PERSONS], groups[ALL_PERSONS]
-        for key, some, all_ in (
-            (positives, test.positives, everyone.positives),
-            (negatives, test.negatives, everyone.negatives),
-        ):
-            yield _split(
-                Part(key(TEST_PERSONS), some.persons, some.count), Part(key(ALL_PERSONS), all_.persons, all_.count)
-            )
+    if not groups.keys() >= {TEST_PERSONS, ALL_PERSONS}:
+        return
+    test, everyone = groups[TEST_PERSONS], groups[ALL_PERSONS]
+    yield _split(positives, test.positives, everyone.positives)
+    yield _split(negatives, test.negatives, everyone.negatives)
+    counted = {raw.group: raw.rows for raw in estimates if isinstance(raw, RawCalibration)}
+    if ALL_PERSONS in counted:
+        at_most = RawCount(test.positives.persons + test.negatives.persons, test.positives.count + test.negatives.count)
+        yield _split(rows, counted.get(TEST_PERSONS, at_most), counted[ALL_PERSONS])
 
 
-def _split(test: Part, whole: Part) -> Partition:
-    """Persons, not index dates, are drawn for the test, so those of the fit are the difference."""
-    fitted = Part(("fitted", *whole.key), max(whole.persons - test.persons, 0), whole.count - test.count)
-    return Partition(whole, (test, fitted), disjoint=True, structural=True, fixed=frozenset({test.key, fitted.key}))
+def _split(key: Callable[[str], Key], test: RawCount, everyone: RawCount) -> Partition:
+    """Persons, not index dates, are drawn for the test, so those of the fit are the difference.
+
+    Who is behind the whole and the tested part is said where they are counted.
+    """
+    whole, tested = Part(key(ALL_PERSONS), 0, everyone.count), Part(key(TEST_PERSONS), 0, test.count)
+    fitted = Part(("fitted", *whole.key), max(everyone.persons - test.persons, 0), everyone.count - test.count)
+    return Partition(whole, (tested, fitted), disjoint=True, structural=True, fixed=frozenset({tested.key, fitted.key}))
