@@ -31,7 +31,7 @@ def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, c
         compiler = Compiler(mapping, name, file, staged, path, columns, first, sum(counts.values()), lists)
         records = compiler.records()
         _fill_codes(db, lists)
-        accounts.append(_loaded(db, staged, records, path))
+        accounts.append(_loaded(db, staged, records, mapping.missing, path))
         given += [(name, number, record) for number, record in enumerate(records)]
         if file.person is not None:
             _view(db, "person", given, columns)
@@ -70,9 +70,11 @@ def _fill_codes(db: duckdb.DuckDBPyConnection, lists: Sequence[Codes]) -> None:
         db.executemany(f"INSERT INTO {CODES.sql(dialect='duckdb')} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
 
 
-def _loaded(db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], path: Path) -> Account:
+def _loaded(
+    db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], missing: tuple[str, ...], path: Path
+) -> Account:
     try:
-        return load_rows(db, staged, records)
+        return load_rows(db, staged, records, missing)
     except duckdb.Error as error:
         raise SourceError(
             f"{path} cannot be loaded by what the mapping says of '{staged.name}'.", "Check the layouts of its dates."

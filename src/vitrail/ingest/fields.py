@@ -1,18 +1,13 @@
 """From text to OMOP's types. What does not fit becomes null, so that the row can be quarantined with its reason.
 
 Casts are guarded by patterns, for DuckDB's own take ``1.5`` for the integer 2, ``1_000`` for a thousand, ``infinity``
-for a date, and ignore text after a date.
+for a date, and ignore text after a date. The patterns also bound what is cast, so that nothing overflows.
 """
 
 from collections.abc import Callable
 
 from vitrail.omop.sql import Node, sql
 from vitrail.omop.tables import Type
-
-FIRST_DAY, LAST_DAY = "1800-01-01", "2199-12-31"
-"""Dates outside are taken for mistakes."""
-
-LARGEST_ID = 2**62 - 1
 
 SQL_TYPE: dict[Type, str] = {
     "id": "BIGINT",
@@ -24,30 +19,29 @@ SQL_TYPE: dict[Type, str] = {
 }
 
 WANTED: dict[Type, str] = {
-    "id": "an id (a whole number from 0 to 2^62 - 1)",
+    "id": "an id (a whole number of at most 18 digits)",
     "int": "a whole number of 32 bits",
-    "date": f"a date (YYYY-MM-DD, {FIRST_DAY[:4]} to {LAST_DAY[:4]})",
+    "date": "a date (YYYY-MM-DD, from 1800 to 2199)",
     "datetime": "a date and time",
-    "float": "a finite number",
+    "float": "a number",
     "str": "text",
 }
 """What a column of each type holds, in words."""
 
-_WHOLE = r"[+-]?[0-9]+(\.0*)?"
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_ID = r"[0-9]{1,18}(\.0*)?"
+_WHOLE = r"[+-]?[0-9]{1,18}(\.0*)?"
+_DAYS = r"[+-]?[0-9]{1,6}(\.0*)?"
+_NUMBER = r"[+-]?([0-9]{1,100}\.?[0-9]{0,100}|\.[0-9]{1,100})([eE][+-]?[0-9]{1,2})?"
+_DATE = r"(18|19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 def present(text: Node, missing: tuple[str, ...] = ()) -> Node:
     """The trimmed text, null where nothing or a mark of ``missing`` stands."""
-    marks = sql("list_contains(:marks, trim(:v))", marks=_list(("", *missing)), v=text)
-    return sql("CASE WHEN NOT :missing THEN trim(:v) END", missing=marks, v=text)
-
-
-def _list(texts: tuple[str, ...]) -> Node:
-    return sql("[]") if not texts else sql("[" + ", ".join(f":t{i}" for i in range(len(texts))) + "]",
-                                           **{f"t{i}": text for i, text in enumerate(texts)})  # fmt: skip
+    found = sql("nullif(trim(:v), '')", v=text)
+    for mark in missing:
+        found = sql("nullif(:v, :mark)", v=found, mark=mark)
+    return found
 
 
 def parsed(text: Node, kind: Type) -> Node:
@@ -56,42 +50,54 @@ def parsed(text: Node, kind: Type) -> Node:
 
 
 def whole(text: Node) -> Node:
-    """A 64-bit whole number; ``7.0`` is one."""
+    """A whole number of at most 18 digits; ``7.0`` is one."""
     return sql("CASE WHEN regexp_full_match(:v, :p) THEN TRY_CAST(:v AS BIGINT) END", v=text, p=_WHOLE)
 
 
 def number(text: Node) -> Node:
-    """A finite number."""
-    cast = sql("CASE WHEN regexp_full_match(:v, :p) THEN TRY_CAST(:v AS DOUBLE) END", v=text, p=_NUMBER)
-    return sql("CASE WHEN isfinite(:n) THEN :n END", n=cast)
+    """A number, finite by its pattern."""
+    return sql("CASE WHEN regexp_full_match(:v, :p) THEN TRY_CAST(:v AS DOUBLE) END", v=text, p=_NUMBER)
 
 
-def date(text: Node, layout: str | None = None) -> Node:
-    """A date between :data:`FIRST_DAY` and :data:`LAST_DAY`; ISO 8601 where no ``strptime`` layout is given."""
-    if layout is None:
-        found = sql(
-            "CASE WHEN regexp_full_match(:v, :iso) THEN TRY_CAST(left(:v, 10) AS DATE)"
-            " WHEN regexp_full_match(:v, '[0-9]{8}') THEN CAST(try_strptime(:v, '%Y%m%d') AS DATE) END",
+def days_from(epoch: str, text: Node) -> Node:
+    """The date so many days after ``epoch``."""
+    return within(
+        sql(
+            "CASE WHEN regexp_full_match(:v, :p) THEN CAST(:epoch AS DATE) + TRY_CAST(:v AS INTEGER) END",
             v=text,
-            iso=f"{_DATE}({_TIME})?",
+            p=_DAYS,
+            epoch=epoch,
         )
-    else:
-        found = sql("CAST(try_strptime(:v, :layout) AS DATE)", v=text, layout=layout)
-    return within(found)
+    )
+
+
+def date(text: Node) -> Node:
+    """A date as ISO 8601 writes it, with or without a time, or as eight digits."""
+    return sql(
+        "CASE WHEN regexp_full_match(:v, :iso) THEN TRY_CAST(left(:v, 10) AS DATE)"
+        " WHEN regexp_full_match(:v, :digits) THEN CAST(try_strptime(:v, '%Y%m%d') AS DATE) END",
+        v=text,
+        iso=f"{_DATE}({_TIME})?",
+        digits=r"(18|19|20|21)[0-9]{6}",
+    )
+
+
+def date_by(layout: str, text: Node) -> Node:
+    """A date by a layout in ``strptime``'s words."""
+    return within(sql("CAST(try_strptime(:v, :layout) AS DATE)", v=text, layout=layout))
 
 
 def within(day: Node) -> Node:
-    """``day`` where it is between :data:`FIRST_DAY` and :data:`LAST_DAY`, else null."""
-    limits = {"first": FIRST_DAY, "last": LAST_DAY}
-    return sql("CASE WHEN :d BETWEEN CAST(:first AS DATE) AND CAST(:last AS DATE) THEN :d END", d=day, **limits)
+    """``day`` where it is from 1800 to 2199, else null: others are taken for mistakes."""
+    return sql("CASE WHEN :d BETWEEN CAST('1800-01-01' AS DATE) AND CAST('2199-12-31' AS DATE) THEN :d END", d=day)
 
 
 def _id(text: Node) -> Node:
-    return sql("CASE WHEN :n BETWEEN 0 AND :most THEN :n END", n=whole(text), most=LARGEST_ID)
+    return sql("CASE WHEN regexp_full_match(:v, :p) THEN TRY_CAST(:v AS BIGINT) END", v=text, p=_ID)
 
 
 def _int(text: Node) -> Node:
-    return sql("TRY_CAST(:n AS INTEGER)", n=whole(text))
+    return sql("CASE WHEN regexp_full_match(:v, :p) THEN TRY_CAST(:v AS INTEGER) END", v=text, p=_WHOLE)
 
 
 def _datetime(text: Node) -> Node:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Columns
-from vitrail.ingest.fields import WANTED, date, number, parsed, present, whole, within
+from vitrail.ingest.fields import WANTED, date, date_by, days_from, number, parsed, whole
 from vitrail.ingest.mapping import (
     EVENT_LISTS,
     BirthYear,
@@ -41,8 +41,8 @@ class Value:
     """
 
     value: Node
-    text: Node
-    complaint: str
+    text: Node | None = None
+    complaint: str = ""
     applies: Node | None = None
 
 
@@ -84,13 +84,13 @@ class Compiler:
                 ordinal += 1
 
     def text(self, name: str) -> Node:
-        """A column's text, null where it is missing. Raises SourceError where the file has no such column."""
+        """A column. Raises SourceError where the file has no such column."""
         if name not in self.staged.columns:
             raise SourceError(
                 f"The mapping's file '{self.name}' speaks of the column '{name}', which {self.path} does not have.",
                 "Write the column's name as the file has it; capital letters count.",
             )
-        return present(column(name), self.mapping.missing)
+        return column(name)
 
     def _only(self) -> list[tuple[Node, str]]:
         only = self.mapping.only
@@ -139,7 +139,7 @@ class Compiler:
         record = self._record(
             "observation_period",
             {
-                "observation_period_id": Value(sql("rowid + 1"), exp.null(), ""),
+                "observation_period_id": Value(sql("rowid + 1")),
                 "observation_period_start_date": start,
                 "observation_period_end_date": end,
                 "period_type_concept_id": _constant(self.mapping.record_type),
@@ -165,7 +165,7 @@ class Compiler:
         return replace(self._record(of.name, values, conditions), checks=tuple(checks))
 
     def _key(self, ordinal: int) -> Value:
-        return Value(sql("rowid * :of + :n", of=self.of, n=ordinal), exp.null(), "")
+        return Value(sql("rowid * :of + :n", of=self.of, n=ordinal))
 
     def _what(self, of: Table, event: EventRecord) -> dict[str, Value]:
         """The columns that say what happened."""
@@ -195,7 +195,7 @@ class Compiler:
 
     def _id(self, of: Id) -> Value:
         if of.column is None:
-            return Value(sql("rowid + 1"), exp.null(), "")
+            return Value(sql("rowid + 1"))
         text = self.text(of.column)
         if of.text:  # 60 bits of a hash; two texts with one number would be a duplicate key, which is counted
             return Value(sql("CAST(('0x' || left(sha256(:v), 15)) AS BIGINT)", v=text), text, "")
@@ -208,17 +208,15 @@ class Compiler:
         return Value(parsed(text, "float"), text, f"{name} is not {WANTED['float']}")
 
     def _day(self, day: Day) -> Value:
-        epoch = sql("CAST(:e AS DATE)", e=self.mapping.epoch)
         if day.column is not None:
             text = self.text(day.column)
-            return Value(date(text, day.layout), text, f"{day.column} is not a date")
+            value = date_by(day.layout, text) if day.layout else date(text)
+            return Value(value, text, f"{day.column} is not a date")
         if day.days_from_epoch is None:
-            return Value(epoch, exp.null(), "")
+            return Value(sql("CAST(:e AS DATE)", e=self.mapping.epoch))
         text = self.text(day.days_from_epoch)
-        days = sql("CASE WHEN :n BETWEEN -200000 AND 200000 THEN CAST(:n AS INTEGER) END", n=whole(text))
-        return Value(
-            within(sql("(:e) + (:d)", e=epoch, d=days)), text, f"{day.days_from_epoch} is not a number of days"
-        )
+        value = days_from(str(self.mapping.epoch), text)
+        return Value(value, text, f"{day.days_from_epoch} is not a number of days")
 
     def _concept(self, codes: Codes) -> Value:
         text = self.text(codes.column)
@@ -230,7 +228,7 @@ class Compiler:
         if codes.others == "zero":
             return Value(sql("CASE WHEN :v IS NOT NULL THEN coalesce(:f, 0) END", v=text, f=found), text, "")
         if codes.others == "skip":
-            return Value(found, exp.null(), "", sql("(:f) IS NOT NULL", f=found))
+            return Value(found, applies=sql("(:f) IS NOT NULL", f=found))
         return Value(found, text, f"{codes.column} has a code that the mapping does not list")
 
     def _conditions(self, when: tuple[When, ...]) -> tuple[list[Node], list[tuple[Node, str]]]:
@@ -251,16 +249,18 @@ _LIMITS = {"at_least": "(:n) >= :b", "above": "(:n) > :b", "at_most": "(:n) <= :
 
 
 def _constant(value: int | None) -> Value:
-    return Value(sql(":v", v=value), exp.null(), "")
+    return Value(sql(":v", v=value))
 
 
 def _absent(kind: str) -> Value:
-    return Value(sql(f"CAST(NULL AS {kind})"), exp.null(), "")
+    return Value(sql(f"CAST(NULL AS {kind})"))
 
 
 def _needed(value: Value) -> Value:
     """The record is not given where the text of the value is missing."""
-    return value if value.applies is not None else replace(value, applies=sql("(:t) IS NOT NULL", t=value.text))
+    if value.applies is not None or value.text is None:
+        return value
+    return replace(value, applies=sql("(:t) IS NOT NULL", t=value.text))
 
 
 def _optional(field: Field, widened: dict[str, bool]) -> Field:

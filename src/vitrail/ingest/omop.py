@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from vitrail.errors import SourceError
-from vitrail.ingest.fields import WANTED, parsed, present
+from vitrail.ingest.fields import WANTED, parsed
 from vitrail.ingest.reading import Layout, Staged, first_line, stage_csv, stage_parquet
 from vitrail.ingest.records import Account, Field, Record, extract_view, load_rows
 from vitrail.omop.sql import Node, column
@@ -82,7 +82,7 @@ def load_staged(
         raise SourceError(
             f"{path} lacks {', '.join(missing)}, which OMOP requires.", "Name the columns in its first line."
         )
-    record = Record(table, tuple(_field(each, present(texts[each.name])) for each in columns if each.name in texts))
+    record = Record(table, tuple(_field(each, texts[each.name]) for each in columns if each.name in texts))
     account = load_rows(db, staged, [record])
     extract_view(db, table, columns, [(table.name, 0, record)])
     return Loaded(account, tuple(name for name in held if table.column(name) is None))

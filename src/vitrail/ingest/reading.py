@@ -7,10 +7,10 @@ counted here as well, and a file whose lines do not add up is refused.
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import duckdb
 from sqlglot import exp
@@ -68,19 +68,24 @@ class Staged:
 
 
 def stage_csv(db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout) -> Staged:
-    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up."""
+    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up.
+
+    Reading in parallel is right where every line is a row, and anything else shows in the count of rows; then the file
+    is read again by one thread, for which a line break may be part of a value.
+    """
     try:
         columns = layout.columns or _header(path, layout)
         _check_columns(path, columns)
-        lines = _count_lines(path)
-        run(db, _reading(name, path, layout, columns, parallel=not lines.quotes))
-        rejected = _rejected(db)
+        lines = _count_lines(path) - (0 if layout.columns else 1)
+        rows, rejected = _read(db, name, path, layout, columns, parallel=True)
+        if rows != lines:
+            rows, rejected = _read(db, name, path, layout, columns, parallel=False)
     except (OSError, duckdb.Error) as error:
         raise SourceError(f"{path} cannot be read as text with columns.", "Export it again as CSV.") from error
-    rows = int(run(db, "SELECT count(*) FROM :t", t=table(name, "staged"))[0][0])
-    header = 0 if layout.columns else 1
-    _check_lines(db, path, Staged(name, columns, rows, {}), rejected, lines.lines - header)
-    return Staged(name, columns, rows, Counter(REASONS.get(kind, "malformed") for kind, _ in rejected))
+    staged = Staged(name, columns, rows, Counter(REASONS.get(kind, "malformed") for kind, _ in rejected))
+    if rows != lines:
+        _check_lines(db, path, staged, [text for _, text in rejected], lines)
+    return staged
 
 
 def stage_parquet(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Staged:
@@ -134,18 +139,21 @@ def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
         raise SourceError(f"{path} has more than {MAX_COLUMNS:,} columns.", "Export fewer.")
 
 
-def _reading(name: str, path: Path, layout: Layout, columns: tuple[str, ...], parallel: bool) -> Node:
-    """The statement that reads a file.
+def _read(
+    db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], parallel: bool
+) -> tuple[int, list[tuple[str, bytes]]]:
+    """Read a file: the number of its rows, and each rejected line with what is wrong with it.
 
-    All columns are read, for DuckDB 1.5 fails on a malformed line where some are not. Only a file without
-    quotes is read in parallel: there no line break can be part of a value.
+    All columns are read, for DuckDB 1.5 fails on a malformed line where some are not.
     """
     text = exp.Literal.string("VARCHAR")
     kinds = [exp.PropertyEQ(this=exp.to_identifier(each, quoted=True), expression=text.copy()) for each in columns]
-    return sql(
-        "CREATE TABLE :t AS SELECT * FROM read_csv(:path, columns = :kinds, header = :header, delim = :delimiter,"
-        " quote = :quote, escape = :quote, encoding = :encoding, auto_detect = false, parallel = :parallel,"
-        " store_rejects = true, rejects_limit = 0, rejects_table = 'rejected', rejects_scan = 'rejected_scan')",
+    run(
+        db,
+        "CREATE OR REPLACE TABLE :t AS SELECT * FROM read_csv(:path, columns = :kinds, header = :header,"
+        " delim = :delimiter, quote = :quote, escape = :quote, encoding = :encoding, auto_detect = false,"
+        " parallel = :parallel, store_rejects = true, rejects_limit = 0, rejects_table = 'rejected',"
+        " rejects_scan = 'rejected_scan')",
         t=table(name, "staged"),
         path=str(path),
         kinds=exp.Struct(expressions=kinds),
@@ -155,6 +163,7 @@ def _reading(name: str, path: Path, layout: Layout, columns: tuple[str, ...], pa
         encoding=layout.encoding,
         parallel=parallel,
     )
+    return int(run(db, "SELECT count(*) FROM :t", t=table(name, "staged"))[0][0]), _rejected(db)
 
 
 def _rejected(db: duckdb.DuckDBPyConnection) -> list[tuple[str, bytes]]:
@@ -168,36 +177,21 @@ def _rejected(db: duckdb.DuckDBPyConnection) -> list[tuple[str, bytes]]:
     return [(str(kind), str(line).encode()) for kind, line in found]
 
 
-@dataclass(frozen=True)
-class _Lines:
-    lines: int
-    quotes: bool
-
-
-def _count_lines(path: Path) -> _Lines:
-    lines, quotes, last = 0, False, b"\n"
+def _count_lines(path: Path) -> int:
+    lines, last = 0, b"\n"
     with path.open("rb") as file:
-        for block in _blocks(file):
-            lines, quotes, last = lines + block.count(b"\n"), quotes or b'"' in block, block[-1:]
-    return _Lines(lines + (last != b"\n"), quotes)
+        while block := file.read(BLOCK):
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    return lines + (last != b"\n")
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
-
-
-def _check_lines(
-    db: duckdb.DuckDBPyConnection, path: Path, staged: Staged, rejected: list[tuple[str, bytes]], lines: int
-) -> None:
+def _check_lines(db: duckdb.DuckDBPyConnection, path: Path, staged: Staged, rejected: list[bytes], lines: int) -> None:
     """Every line of the file is a row, a part of one, rejected, or blank; else SourceError."""
-    if staged.rows + len(rejected) == lines:
-        return
-    inside = _breaks_inside(db, staged)
-    texts = [text.strip(b"\r\n").split(b"\n") for _, text in rejected]
-    blank_inside = inside[1] + sum(part in (b"", b"\r") for text in texts for part in text[1:-1])
+    breaks, blank_inside = _breaks_inside(db, staged)
+    parts = [text.strip(b"\r\n").split(b"\n") for text in rejected]
+    blank_inside += sum(part in (b"", b"\r") for each in parts for part in each[1:-1])
     blank = _blank_lines(path) - blank_inside if len(staged.columns) > 1 else 0
-    if staged.rows + inside[0] + sum(map(len, texts)) + blank != lines:
+    if staged.rows + breaks + sum(map(len, parts)) + blank != lines:
         raise SourceError(
             f"{path}: {lines:,} lines do not add up to rows; a quote may be open, or line ends may be of two kinds.",
             "Close every quote, and save the file with one kind of line end.",

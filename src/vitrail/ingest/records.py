@@ -11,7 +11,7 @@ import duckdb
 from sqlglot import exp
 
 from vitrail.errors import SourceError
-from vitrail.ingest.fields import SQL_TYPE
+from vitrail.ingest.fields import SQL_TYPE, present
 from vitrail.ingest.reading import Staged
 from vitrail.omop.sql import Node, any_of, column, run, sql, table
 from vitrail.omop.tables import VOCABULARY, Column, Table
@@ -21,17 +21,21 @@ ROW = "row"
 
 NO_RECORD = "the row gives no record"
 DUPLICATE = "the key of an earlier row"
+KEYLESS = ("concept_ancestor", "concept_relationship")
 UNKNOWN_PERSON = "the person is not among those loaded"
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a record: its value, and what is wrong where ``text`` is there and has no value."""
+    """A column of a record: its value, and what is wrong where ``text`` is there and has no value.
+
+    A value that is made here has no text, and cannot be wrong.
+    """
 
     column: Column
     value: Node
-    text: Node
-    complaint: str
+    text: Node | None = None
+    complaint: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,15 @@ class Account:
             raise SourceError(f"{self.source}: rows were lost on the way.", "Report this as a defect of Vitrail.")
 
 
-def load_rows(db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record]) -> Account:
-    """Make ``typed.<name>``: the row's number, each record's columns, and ``fault``; then judge keys and persons."""
+def load_rows(
+    db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], missing: tuple[str, ...] = ()
+) -> Account:
+    """Make ``typed.<name>``: the row's number, each record's columns, and ``fault``; then judge keys and persons.
+
+    ``missing`` are the marks that stand for nothing, beside the empty text.
+    """
     typed = table(staged.name, "typed")
-    run(db, "CREATE TABLE :t AS :q", t=typed, q=_judged(staged, records))
+    run(db, "CREATE TABLE :t AS :q", t=typed, q=_judged(staged, records, missing))
     run(db, "DROP TABLE :t", t=staged.table)
     for number, record in enumerate(records):
         _quarantine_duplicates(db, typed, number, record)
@@ -87,7 +96,7 @@ def load_rows(db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[R
     return _account(db, staged, typed)
 
 
-def _judged(staged: Staged, records: Sequence[Record]) -> Node:
+def _judged(staged: Staged, records: Sequence[Record], missing: tuple[str, ...]) -> Node:
     """The rows with their values in OMOP's types, and the first fault of each."""
     conditions = [(condition, told) for record in records for condition, told in record.checks]
     checks = [exp.alias_(condition, f"check_{i}") for i, (condition, _) in enumerate(conditions)]
@@ -95,13 +104,15 @@ def _judged(staged: Staged, records: Sequence[Record]) -> Node:
     hidden, values = [each.alias for each in checks], [exp.alias_(sql("rowid + 1"), ROW), *checks]
     for number, record in enumerate(records):
         values += _values(number, record)
-        hidden += [_name(number, field, "there") for field in record.fields]
+        hidden += [_name(number, field, "there") for field in record.fields if field.text is not None]
         faults += _faults(number, record)
     if all(record.applies is not None for record in records):
         none = exp.not_(exp.paren(any_of([_applies(number) for number in range(len(records))])))
         faults.append((none, NO_RECORD))
     kept = exp.Star(except_=[exp.to_identifier(name, quoted=True) for name in hidden])
-    valued = exp.select(*values).from_(staged.table).subquery("valued")
+    texts = [exp.alias_(present(column(each), missing), each, quoted=True) for each in staged.columns]
+    cleaned = exp.select("rowid", *texts).from_(staged.table).subquery("cleaned")
+    valued = exp.select(*values).from_(cleaned).subquery("valued")
     return exp.select(kept, exp.alias_(_first(faults), "fault")).from_(valued)
 
 
@@ -118,9 +129,10 @@ def _values(number: int, record: Record) -> list[Node]:
     selected: list[Node] = [exp.alias_(applies, f"r{number}")]
     for field in record.fields:
         value = sql(f"CAST(:v AS {SQL_TYPE[field.column.type]})", v=field.value)
-        there = sql("(:text) IS NOT NULL", text=field.text)
         selected.append(exp.alias_(value, _name(number, field), quoted=True))
-        selected.append(exp.alias_(there, _name(number, field, "there"), quoted=True))
+        if field.text is not None:
+            there = sql("(:text) IS NOT NULL", text=field.text)
+            selected.append(exp.alias_(there, _name(number, field, "there"), quoted=True))
     return selected
 
 
@@ -128,8 +140,10 @@ def _faults(number: int, record: Record) -> list[tuple[Node, str]]:
     """Each condition under which a row cannot give the record, with what is then wrong."""
     faults: list[tuple[Node, str]] = []
     for field in record.fields:
-        value, there = column(_name(number, field)), column(_name(number, field, "there"))
-        faults.append((sql(":t AND (:v) IS NULL", t=there, v=value), field.complaint))
+        value = column(_name(number, field))
+        if field.text is not None:
+            there = column(_name(number, field, "there"))
+            faults.append((sql(":t AND (:v) IS NULL", t=there, v=value), field.complaint))
         if field.column.required:
             faults.append((sql("(:v) IS NULL", v=value), f"{field.column.name} is missing"))
     names = {field.column.name: _name(number, field) for field in record.fields}
@@ -149,8 +163,12 @@ def _first(faults: list[tuple[Node, str]]) -> Node:
 
 
 def _quarantine_duplicates(db: duckdb.DuckDBPyConnection, typed: Node, number: int, record: Record) -> None:
-    """Of several rows with one key the first is kept: which of them is right cannot be known."""
-    if record.table.key not in record.columns or record.table.name in ("concept_ancestor", "concept_relationship"):
+    """Of several rows with one key the first is kept: which of them is right cannot be known.
+
+    Keys that were made here are not judged.
+    """
+    key = next((field for field in record.fields if field.column.name == record.table.key), None)
+    if key is None or key.text is None or record.table.name in KEYLESS:
         return
     run(
         db,

@@ -11,8 +11,6 @@ import duckdb
 from vitrail.errors import NodeError
 from vitrail.site.directory import SiteDirectory
 
-DATABASE = "load.duckdb"
-
 
 @contextmanager
 def staging(site: SiteDirectory, reads: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -42,9 +40,11 @@ def _clear(area: Path) -> None:
 
 
 def _database(area: Path, allowed: Sequence[Path]) -> duckdb.DuckDBPyConnection:
-    """A locked-down database: it loads no extension, reaches no network and reads only what is ``allowed``."""
+    """A locked-down database: it loads no extension, reaches no network and reads only what is ``allowed``.
+
+    It lies in memory, and in the staging area where memory does not suffice.
+    """
     db = duckdb.connect(
-        str(area / DATABASE),
         config={
             "temp_directory": str(area / "spill"),
             "autoinstall_known_extensions": "false",
