@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping as Dictionary
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def _merged(path: Path, named: Node, root: Node) -> Node:
     _validated(beside, base)
     if not isinstance(base.value, dict) or not isinstance(root.value, dict):
         raise _error(path, [root.place.problem("this is no mapping", "Write fields and their values.")])
-    return replace(root, value={**base.value, **root.value})
+    return Node(root.place, {**base.value, **root.value}, {**base.keys, **root.keys})
 
 
 def _validated(path: Path, root: Node) -> Mapping:

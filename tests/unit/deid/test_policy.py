@@ -1,0 +1,35 @@
+"""Deny by default: each column of each table is listed, once, and nothing else is."""
+
+from vitrail.deid.policy import _TEXT, POLICY, action, wanted
+from vitrail.omop.tables import TABLES
+
+
+def test_every_column_is_listed_once() -> None:
+    for name, table in TABLES.items():
+        listed = [word for word in _TEXT[name].split() if not word.endswith(":")]
+        assert sorted(listed) == sorted(column.name for column in table.columns), name
+    assert POLICY.keys() == TABLES.keys()
+
+
+def test_what_is_not_listed_is_dropped() -> None:
+    assert action("person", "social_security_number") == "drop"
+    assert action("note", "note_text") == "drop"
+
+
+def test_no_text_is_kept_of_persons() -> None:
+    for name, columns in wanted().items():
+        if not name.startswith("concept"):
+            assert not [column.name for column in columns if column.type in ("str", "datetime")], name
+
+
+def test_every_id_is_ruled() -> None:
+    for name, columns in wanted().items():
+        for column in columns:
+            if column.type == "id":
+                assert action(name, column.name) in ("person", "key", "visit"), (name, column.name)
+
+
+def test_required_columns_are_read() -> None:
+    for name, columns in wanted().items():
+        required = {column.name for column in TABLES[name].columns if column.required}
+        assert required <= {column.name for column in columns}, name
