@@ -170,9 +170,11 @@ def _attrition(known: Knowledge, attrition: Attrition) -> None:
 
 def _rate(known: Knowledge, rate: Rate, cohort: str | None) -> None:
     persons = known.count(("at risk", rate.name), rate.persons)
-    known.contains(persons, known.count(("events", rate.name), rate.events))
+    events = known.count(("events", rate.name), rate.events)
+    known.contains(persons, events)
     if cohort is not None:
         known.contains(("cohort", cohort, "persons"), persons)
+        known.contains(("cohort", cohort, "persons"), events)
 
 
 def _classes(known: Knowledge, group: str, positives: Count, negatives: Count) -> None:

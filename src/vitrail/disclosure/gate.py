@@ -89,7 +89,7 @@ def release(head: Head, result: Result, policy: Policy, earlier: Sequence[Releas
     rules = [_rule(raw) for raw in result.estimates]
     _check_counts(result)
     partitions = [each for place, raw in enumerate(result.estimates) for each in rules[place].partitions(place, raw)]
-    decision = decide([*partitions, *links(result.estimates, partitions)], policy)
+    decision = decide([*partitions, *links(result.estimates, partitions, policy)], policy)
     bundle = Bundle(policy, result.estimates, decision, _own(head, earlier))
     estimates = tuple(rule.released(place, result.estimates[place], bundle) for place, rule in enumerate(rules))
     return Release(**_heading(head), estimates=estimates)
@@ -116,9 +116,10 @@ def _rule(raw: Raw) -> Rule:
 
 
 def _own(head: Head, earlier: Sequence[Release]) -> tuple[Release, ...]:
-    """What this site released before in this analysis."""
-    same = (head.study, head.analysis, head.site)
-    return tuple(each for each in earlier if (each.study, each.analysis, each.site) == same and each.round < head.round)
+    """What this site released before in this analysis, of this snapshot."""
+    names = ("study", "analysis", "site", "snapshot")
+    same = [each for each in earlier if all(getattr(each, name) == getattr(head, name) for name in names)]
+    return tuple(each for each in same if each.round < head.round)
 
 
 def _check_counts(result: Result) -> None:

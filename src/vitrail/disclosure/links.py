@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from vitrail.disclosure.partitions import Key, Part, Partition
-from vitrail.disclosure.rates import at_risk
+from vitrail.disclosure.policy import Policy
+from vitrail.disclosure.rates import at_risk, with_event
 from vitrail.disclosure.result import Raw, RawCalibration, RawCount, RawDiscrimination, RawRate
 from vitrail.disclosure.validation import negatives, positives, rows
 
@@ -13,17 +14,20 @@ TEST_PERSONS = "test persons"
 ALL_PERSONS = "all persons"
 
 
-def links(estimates: Sequence[Raw], partitions: Sequence[Partition]) -> list[Partition]:
+def links(estimates: Sequence[Raw], partitions: Sequence[Partition], policy: Policy) -> list[Partition]:
     """The partitions that follow from several estimates together.
 
     * Totals of one cohort that differ are taken to be nested: its index dates are its persons' first ones and repeats.
-    * The persons at risk are a part of their cohort.
+    * Cohorts whose totals differ by fewer than the threshold are taken to be nested too: that is how one asks for a few
+      people, padded by many.
+    * The persons at risk are a part of their cohort, and so are those of them with an event.
     * The locked test persons are a part of all persons. Both they and the others are known from elsewhere, so it is
       the whole that gives way.
     """
     cohorts = _cohorts(partitions)
     return [
         *(_nested(small, large) for totals in cohorts.values() for small, large in pairwise(totals)),
+        *(_nested(small, large) for small, large in _close(cohorts, policy.threshold)),
         *(
             link
             for place, raw in enumerate(estimates)
@@ -44,22 +48,31 @@ def _cohorts(partitions: Sequence[Partition]) -> dict[str | int, list[Part]]:
     return {name: [totals[count] for count in sorted(totals)] for name, totals in found.items()}
 
 
-def _nested(small: Part, large: Part) -> Partition:
+def _close(cohorts: dict[str | int, list[Part]], threshold: int) -> Iterator[tuple[Part, Part]]:
+    """Neighbours among the totals of all cohorts that differ by fewer than ``threshold``."""
+    totals = [total for each in cohorts.values() for total in each if total.count >= threshold]
+    for small, large in pairwise(sorted(totals, key=lambda total: total.count)):
+        if large.count - small.count < threshold:
+            yield small, large
+
+
+def _nested(small: Part, large: Part, structural: bool = True) -> Partition:
     """``small`` is a part of ``large``, so at least as many people are behind the large one; of the rest, only the
     number is known.
     """
     rest = large.count - small.count
     whole = Part(large.key, max(small.persons, large.persons), large.count)
     parts = (small, Part(("rest", *large.key, *small.key), rest, rest))
-    return Partition(whole, parts, disjoint=False, structural=True)
+    return Partition(whole, parts, disjoint=False, structural=structural)
 
 
 def _risk(place: int, raw: RawRate, cohorts: dict[str | int, list[Part]]) -> Iterator[Partition]:
-    persons = Part(at_risk(place), raw.persons, raw.persons)
+    persons, events = Part(at_risk(place), raw.persons, raw.persons), Part(with_event(place), raw.events, raw.events)
     for name, totals in cohorts.items():
         larger = [total for total in totals if total.count >= raw.persons]
         if raw.of in ("", name) and larger:
             yield _nested(persons, larger[0])
+            yield _nested(events, larger[0], structural=False)
 
 
 def _tested(estimates: Sequence[Raw]) -> Iterator[Partition]:

@@ -35,7 +35,8 @@ class Partition:
 
     ``disjoint``: nobody is in two parts, so the people behind several are the sum. ``structural``: a part of nobody is
     a matter of course and tells nothing of anybody. ``fixed`` parts are known from elsewhere and cannot be
-    withheld here; where the others cannot be protected without, the whole is withheld.
+    withheld here; where the others cannot be protected without, the whole is withheld. ``alone``: the parts are parts
+    of a larger whole too, and judged there, so a safe one may be known where this whole may not.
     """
 
     whole: Part
@@ -43,6 +44,7 @@ class Partition:
     disjoint: bool
     structural: bool = False
     fixed: frozenset[Key] = frozenset()
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,17 @@ def _persons(partitions: Sequence[Partition]) -> Mapping[Key, int]:
 def _withheld(partition: Partition, withheld: set[Key], persons: Mapping[Key, int], policy: Policy) -> Iterable[Key]:
     """What must be withheld of one partition, given what is withheld already."""
     free = [part for part in partition.parts if part.key not in partition.fixed]
+    unsafe = [part for part in partition.parts if part.key in withheld or _unsafe(part, partition, persons, policy)]
     if partition.whole.key in withheld:
-        return {part.key for part in free}
-    if len(partition.parts) <= 1 or partition.whole.count == 0:
+        return {part.key for part in (unsafe if partition.alone else [*unsafe, *free])}
+    if not unsafe or len(partition.parts) == 1 or partition.whole.count == 0:
         return ()  # the only part is the whole, and of nobody all parts are nobody
-    hidden = [part for part in partition.parts if part.key in withheld or _unsafe(part, partition, persons, policy)]
+    hidden = list(unsafe)
     rest = sorted((part for part in free if part not in hidden), key=lambda part: (part.count == 0, part.count))
-    while hidden and rest and not _protected(hidden, partition, persons, policy):
+    while rest and not _protected(hidden, partition, persons, policy):
         hidden.append(rest.pop(0))
-    keys = {part.key for part in hidden}
-    if hidden and partition.fixed and not _protected(hidden, partition, persons, policy):
-        keys.add(partition.whole.key)
-    return keys
+    given_way = partition.fixed and not _protected(hidden, partition, persons, policy)
+    return {part.key for part in (*hidden, *([partition.whole] if given_way else []))}
 
 
 def _unsafe(part: Part, partition: Partition, persons: Mapping[Key, int], policy: Policy) -> bool:

@@ -14,21 +14,23 @@ def at_risk(place: int) -> Key:
     return ("at risk", place)
 
 
-def _events(place: int) -> Key:
+def with_event(place: int) -> Key:
+    """The key of those with a first event."""
     return ("events", place)
 
 
 def partitions(place: int, raw: RawRate) -> list[Partition]:
-    """Each person at risk has a first event or none."""
+    """Each person at risk has a first event or none; those with one are a part of the cohort too."""
     without = raw.persons - raw.events
     return [
         Partition(
             whole=Part(at_risk(place), raw.persons, raw.persons),
             parts=(
-                Part(_events(place), raw.events, raw.events),
+                Part(with_event(place), raw.events, raw.events),
                 Part(("without event", place), without, without),
             ),
             disjoint=True,
+            alone=True,
         )
     ]
 
@@ -39,7 +41,7 @@ def released(place: int, raw: RawRate, bundle: Bundle) -> Rate:
     Where events are suppressed, so are person-years: a person's time ends with the event, so where all are followed
     for one span the time that is lacking counts the events.
     """
-    events = bundle.count(_events(place), raw.events)
+    events = bundle.count(with_event(place), raw.events)
     years = bundle.digits(raw.days_at_risk / DAYS_PER_YEAR, events != SUPPRESSED)
     return Rate(
         name=raw.name,
