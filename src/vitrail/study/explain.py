@@ -43,14 +43,14 @@ def explained(error: ValidationError, schema: Schema, root: Node, most: int) -> 
     """
     start = _Spot(schema, root, root.place, definitions=schema.get("$defs", {}))
     details = error.errors(include_url=False, include_input=False)[:most]
-    problems = [problem for detail in details for problem in _problems(detail, start)]
+    problems = [problem for detail in details for problem in _problems(detail, start, most)]
     return sorted(problems, key=lambda each: (each.line, each.column))[:most]
 
 
-def _problems(detail: Mapping[str, Any], start: "_Spot") -> list[Problem]:
+def _problems(detail: Mapping[str, Any], start: "_Spot", most: int) -> list[Problem]:
     loc, kind = detail["loc"], detail["type"]
     if kind == "value_error":
-        return _own(detail["ctx"]["error"], start.at(loc))
+        return _own(detail["ctx"]["error"], start.at(loc), most)
     if kind.startswith("union_tag"):
         loc = (*loc, _KIND)
     is_key = kind.startswith("string_") and loc[-1] == "[key]"
@@ -63,11 +63,11 @@ def _problems(detail: Mapping[str, Any], start: "_Spot") -> list[Problem]:
     return [spot.problem(_WHAT.get(kind, "what stands here does not fit"), spot.wanted)]
 
 
-def _own(error: ValueError, spot: "_Spot") -> list[Problem]:
+def _own(error: ValueError, spot: "_Spot", most: int) -> list[Problem]:
     """What our own validators found, in constant texts: ``what; what to write instead``."""
     problems = error.problems if isinstance(error, PartError) else (((), str(error)),)
     found = []
-    for part, text in problems:
+    for part, text in problems[:most]:
         what, _, do = text.partition("; ")
         found.append(spot.at(part).problem(what, f"{do[:1].upper()}{do[1:]}."))
     return found
@@ -134,7 +134,10 @@ class _Spot:
     def _kind(self, mapping: Mapping[str, str], step: str) -> "_Spot":
         if step == _KIND:
             return self._child({"enum": list(mapping)}, step, f".{_KIND}")
-        return replace(self, schema={"$ref": mapping[step]})
+        if step in mapping:  # pydantic says on its way which kind it took
+            return replace(self, schema={"$ref": mapping[step]})
+        kind = _inside(self.node, _KIND)
+        return replace(self, schema={"$ref": mapping[str(kind and kind.value)]})._step(step)
 
     def _field(self, properties: Schema, step: str) -> "_Spot":
         if step in properties:
@@ -156,11 +159,12 @@ class _Spot:
 
 def _inside(node: Node | None, step: str | int) -> Node | None:
     value = node.value if node else None
-    if isinstance(value, dict) and isinstance(step, str):
-        return value.get(step)
-    if isinstance(value, list) and isinstance(step, int) and step < len(value):
-        return value[step]
-    return None
+    found: Node | None = None
+    if isinstance(value, dict):
+        found = value.get(str(step))
+    elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+        found = value[step]
+    return found
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:

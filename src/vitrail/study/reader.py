@@ -13,11 +13,8 @@ from pydantic import ValidationError
 from vitrail.errors import Problem, StudyError, StudyFileError
 from vitrail.study import strict_yaml
 from vitrail.study.explain import Schema, explained
-from vitrail.study.strict_yaml import MAX_BYTES, YamlError
+from vitrail.study.strict_yaml import MAX_BYTES, MOST_PROBLEMS, YamlError
 from vitrail.study.study import Study
-
-MOST_PROBLEMS = 10
-"""How many problems are told at once."""
 
 
 def read_study(path: Path) -> Study:
@@ -31,11 +28,11 @@ def read_study(path: Path) -> Study:
 
 
 def parse_study(content: bytes) -> Study:
-    """The study that ``content`` says. Raises StudyError with the first :data:`MOST_PROBLEMS` problems."""
+    """The study that ``content`` says. Raises StudyError with its first few problems."""
     study = _parsed(content)
     if isinstance(study, Study):
         return study
-    raise _error(tuple(study[:MOST_PROBLEMS]))  # here, so that nothing of the file hangs on as the error's context
+    raise _error(tuple(study))  # here, so that nothing of the file hangs on as the error's context
 
 
 def _parsed(content: bytes) -> Study | list[Problem]:

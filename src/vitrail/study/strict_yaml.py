@@ -10,8 +10,8 @@ libyaml's event stream is read in a loop, so that no nesting can exhaust the sta
 
 import math
 import re
-from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 import yaml
 
@@ -20,14 +20,15 @@ from vitrail.errors import Problem
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
+MOST_PROBLEMS = 10
+"""How many problems are told at once."""
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader holds exactly (RFC 7493, section 2.2)."""
 
 Scalar = str | int | float | bool | None
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where something stands in a file; both count from 1."""
 
     line: int
@@ -38,13 +39,12 @@ class Place:
         return Problem(self.line, self.column, field, what, do)
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A value and its place: a scalar, a list, or a mapping, whose keys have places of their own."""
 
     place: Place
     value: "Scalar | list[Node] | dict[str, Node]"
-    keys: dict[str, Place] = field(default_factory=dict)
+    keys: dict[str, Place]
 
     @property
     def plain(self) -> object:
@@ -187,7 +187,7 @@ class _Builder:
         if self._awaits_key:
             self._take_key(event)
         else:
-            self._add(Node(self.place, self._resolved(event)))
+            self._add(Node(self.place, self._resolved(event), {}))
 
     @property
     def _awaits_key(self) -> bool:
@@ -200,6 +200,8 @@ class _Builder:
             self._problem("a tag stands here", "Remove it; put text that begins with an exclamation mark in quotes.")
 
     def _problem(self, what: str, do: str) -> None:
+        if len(self.problems) + 1 == MOST_PROBLEMS:
+            raise _Stop(self.place, what, do)
         self.problems.append(self.place.problem(what, do))
 
     def _take_key(self, event: yaml.ScalarEvent) -> None:
@@ -230,7 +232,7 @@ class _Builder:
             raise _Stop(self.place, "a list or mapping stands in the place of a field's name", "Write a name.")
         if len(self._open) == MAX_DEPTH:
             raise _Stop(self.place, f"this is nested more than {MAX_DEPTH} deep", "Write it flatter.")
-        self._open.append(Node(self.place, {} if isinstance(event, yaml.MappingStartEvent) else []))
+        self._open.append(Node(self.place, {} if isinstance(event, yaml.MappingStartEvent) else [], {}))
         self._key.append(None)
 
     def _end(self) -> None:
@@ -241,7 +243,7 @@ class _Builder:
         self._problem("an alias stands here", "Write the value out.")
         if self._awaits_key:
             raise _Stop(self.place, "an alias stands in the place of a field's name", "Write a name.")
-        self._add(Node(self.place, None))
+        self._add(Node(self.place, None, {}))
 
     def _add(self, node: Node) -> None:
         if not self._open:
