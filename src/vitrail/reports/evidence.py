@@ -7,14 +7,14 @@ more than the one style sheet inside it, by its hash. The same study and evidenc
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vitrail.errors import EvidenceError
-from vitrail.reports import incidence, model, plots, provenance, table_one, validation, withheld
+from vitrail.reports import asked, incidence, model, plots, provenance, table_one, validation, withheld
 from vitrail.reports.blocks import Figure, Pane, Table, panes
 from vitrail.reports.flow import PANE, WIDTH, flows
 from vitrail.reports.headline import headline
@@ -30,8 +30,7 @@ Views = dict[str, Any]
 
 def render(study: Study, evidence: Evidence) -> str:
     """The evidence report of ``study`` as one HTML page. Raises EvidenceError where the two do not belong together."""
-    if evidence.study != study.id:
-        raise EvidenceError("The evidence answers another study.", "Show it with the study whose hash it names.")
+    asked.check(study, evidence)
     css = (files("vitrail.reports") / "templates" / "evidence.css").read_text(encoding="utf-8")
     look = panes(*_sites(evidence))
     return _environment().get_template("evidence.html").render(
@@ -41,8 +40,8 @@ def render(study: Study, evidence: Evidence) -> str:
         evidence=evidence,
         panes=look,
         headline=headline(study, evidence, look),
-        characterisations=_characterisations(study, evidence, look),
-        predictions=_predictions(study, evidence, look),
+        characterisations=[_characterisation(*each, look) for each in asked.characterisations(study, evidence)],
+        predictions=[_prediction(*each, look) for each in asked.predictions(study, evidence)],
         suppressed=withheld.suppressed_table(evidence, look),
         suppressed_total=withheld.suppressed_total(evidence),
         refusals=withheld.refusals_table(evidence),
@@ -52,7 +51,9 @@ def render(study: Study, evidence: Evidence) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
+    """The templates, compiled once."""
     environment = Environment(
         loader=PackageLoader("vitrail.reports"),
         autoescape=True,
@@ -84,15 +85,6 @@ def _sites(evidence: Evidence) -> tuple[set[str], set[str]]:
     return answered, everyone - answered
 
 
-def _characterisations(study: Study, evidence: Evidence, look: Mapping[str, Pane]) -> list[Views]:
-    return [
-        _characterisation(name, specification, finding, look)
-        for name, finding in evidence.findings.items()
-        if isinstance(finding, CharacteriseEvidence)
-        and isinstance(specification := study.analyses.get(name), Characterise)
-    ]
-
-
 def _characterisation(
     name: str, specification: Characterise, finding: CharacteriseEvidence, look: Mapping[str, Pane]
 ) -> Views:
@@ -110,14 +102,6 @@ def _incidence(name: str, finding: CharacteriseEvidence, look: Mapping[str, Pane
     return figure, incidence.table(name, finding, look)
 
 
-def _predictions(study: Study, evidence: Evidence, look: Mapping[str, Pane]) -> list[Views]:
-    return [
-        _prediction(name, specification, finding, look)
-        for name, finding in evidence.findings.items()
-        if isinstance(finding, PredictEvidence) and isinstance(specification := study.analyses.get(name), Predict)
-    ]
-
-
 def _prediction(name: str, specification: Predict, finding: PredictEvidence, look: Mapping[str, Pane]) -> Views:
     fitted = [fit for fit in finding.fits if fit.coefficients]
     return {
@@ -125,6 +109,7 @@ def _prediction(name: str, specification: Predict, finding: PredictEvidence, loo
         "specification": specification,
         "index_dates": model.index_dates_table(finding, look),
         "fits": model.fits_table(finding, look),
+        "fitted": [model.mark(fit, look) for fit in fitted],
         "odds_figure": model.odds_figure(fitted, look) if fitted else None,
         "odds": model.odds_table(specification, fitted, look) if fitted else None,
         "summary": validation.summary_table(finding, look) if finding.validations else None,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from vitrail.reports import asked
 from vitrail.reports import validation as checks
 from vitrail.reports.blocks import Card, Pane
 from vitrail.reports.model import STOPPED, main_fit
@@ -16,9 +17,10 @@ from vitrail.reports.wording import (
     plural,
     quoted,
     significant,
+    span,
     whole,
 )
-from vitrail.study.analyses.characterise import Characterise, CharacteriseEvidence, Incidence
+from vitrail.study.analyses.characterise import CharacteriseEvidence, Incidence
 from vitrail.study.analyses.predict import Predict, PredictEvidence, Validation
 from vitrail.study.evidence import Evidence
 from vitrail.study.release import SUPPRESSED, ThresholdRow
@@ -37,28 +39,14 @@ class Headline:
 
 def headline(study: Study, evidence: Evidence, panes: Mapping[str, Pane]) -> Headline:
     """The answer of a study: its prediction leads where it has one, then its incidence, then its cohorts."""
-    predictions, characterisations = list(_predictions(study, evidence)), list(_characterisations(study, evidence))
-    said = [_ranked(spec, _chosen(finding)) for spec, finding in predictions]
-    said += [_incidence(each, finding) for spec, finding in characterisations for each in spec.incidence]
-    said += [sentence for _, finding in characterisations for sentence in _included(finding)]
+    predicted, described = asked.predictions(study, evidence), asked.characterisations(study, evidence)
+    said = [_ranked(specification, _chosen(finding)) for _, specification, finding in predicted]
+    said += [_incidence(each, finding) for _, specification, finding in described for each in specification.incidence]
+    said += [sentence for _, _, finding in described for sentence in _included(finding)]
     lead, *more = said or ["No site released a number that answers this question."]
-    cards = tuple(_card(s, f, each, panes) for s, f in predictions for each in _chosen(f))
-    warnings = (*(warning for _, finding in predictions for warning in _unfinished(finding)), *_silent(evidence))
+    cards = tuple(_card(s, finding, each, panes) for _, s, finding in predicted for each in _chosen(finding))
+    warnings = (*(warning for _, _, finding in predicted for warning in _unfinished(finding)), *_silent(evidence))
     return Headline(lead, cards, tuple(more), warnings)
-
-
-def _predictions(study: Study, evidence: Evidence) -> Iterator[tuple[Predict, PredictEvidence]]:
-    for name, finding in evidence.findings.items():
-        specification = study.analyses.get(name)
-        if isinstance(finding, PredictEvidence) and isinstance(specification, Predict):
-            yield specification, finding
-
-
-def _characterisations(study: Study, evidence: Evidence) -> Iterator[tuple[Characterise, CharacteriseEvidence]]:
-    for name, finding in evidence.findings.items():
-        specification = study.analyses.get(name)
-        if isinstance(finding, CharacteriseEvidence) and isinstance(specification, Characterise):
-            yield specification, finding
 
 
 def _chosen(finding: PredictEvidence) -> list[Validation]:
@@ -79,11 +67,11 @@ def _ranked(specification: Predict, chosen: Sequence[Validation]) -> str:
     if not known:
         return f"No site released how well the model tells whom {outcome} will follow."
     low, high = percent(min(known), 0), percent(max(known), 0)
-    span = low if low == high else f"{100 * min(known):.0f} to {high}"
+    share = low if low == high else span(f"{100 * min(known):.0f}", high)
     first, last = specification.horizon
     return (
         f"Of two people, one whom {outcome} followed {first:,} to {last:,} days later and one whom it did not, the "
-        f"model gave the higher risk to the first in {span} of pairs. Chance would be {percent(0.5, 0)}. It "
+        f"model gave the higher risk to the first in {share} of pairs. Chance would be {percent(0.5, 0)}. It "
         f"was tried at {plural(len(known), 'site')}, only on people it was not fitted on."
     )
 
@@ -125,7 +113,7 @@ def _calibrated(each: Validation) -> str:
     happened = f"For every 100 events it predicted, {100 * value:.0f} happened"
     if not isinstance(low, float) or not isinstance(high, float):
         return f"{happened}."
-    happened += f" ({CI} {100 * low:.0f} to {100 * high:.0f})"
+    happened += f" ({CI} {interval(100 * low, 100 * high, 0)})"
     if low > 1:
         return f"{happened}: its risks are too low here."
     return f"{happened}: its risks are too high here." if high < 1 else f"{happened}."
@@ -159,7 +147,7 @@ def _incidence(incidence: Incidence, finding: CharacteriseEvidence) -> str:
     pooled = next((each for each in finding.pooled_rates if each.name == incidence.name), None)
     if pooled is None:
         return f"How often {subject} began was not released by any site."
-    limits = f"{CI} {significant(pooled.low)} to {significant(pooled.high)}"
+    limits = f"{CI} {span(significant(pooled.low), significant(pooled.high))}"
     over = f"{whole(pooled.events)} first events in {decimal(pooled.person_years, 0)} person-years"
     return (
         f"{subject} began at a rate of {significant(pooled.rate)} per 1,000 person-years ({limits}): {over} at "

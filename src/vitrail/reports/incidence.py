@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from vitrail.reports import plots
 from vitrail.reports.blocks import Column, Figure, Pane, Row, Table
-from vitrail.reports.wording import CI, NONE, decimal, significant, whole
+from vitrail.reports.wording import CI, NONE, decimal, significant, span, whole
 from vitrail.stats.rates import poisson_interval
 from vitrail.study.analyses.characterise import CharacteriseEvidence, PooledRate
 from vitrail.study.release import SUPPRESSED, Number, Rate
@@ -49,7 +49,7 @@ def _cells(rate: Rate) -> tuple[str, ...]:
 def _told(rate: Number, limits: tuple[float, float] | None) -> str:
     if isinstance(rate, str):
         return rate
-    return significant(rate) if limits is None else f"{significant(rate)} ({' to '.join(map(significant, limits))})"
+    return significant(rate) if limits is None else f"{significant(rate)} ({span(*map(significant, limits))})"
 
 
 def figure(name: str, finding: CharacteriseEvidence, panes: Mapping[str, Pane]) -> Figure:

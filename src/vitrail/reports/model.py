@@ -8,7 +8,7 @@ from scipy.special import expit
 from vitrail.reports import plots
 from vitrail.reports.blocks import Column, Figure, Pane, Row, Table
 from vitrail.reports.intervals import normal
-from vitrail.reports.wording import CI, NONE, counted, decimal, percent, significant, whole
+from vitrail.reports.wording import CI, NONE, counted, decimal, percent, significant, span, whole
 from vitrail.study.aloud import window_aloud
 from vitrail.study.analyses.predict import ALL_SITES, INTERCEPT, WITHOUT, Coefficient, Fit, Predict, PredictEvidence
 from vitrail.study.covariates import Covariate
@@ -76,6 +76,12 @@ def left_out(fit: Fit, panes: Mapping[str, Pane]) -> Pane | None:
     return panes.get(fit.name.removeprefix(WITHOUT)) if fit.name.startswith(WITHOUT) else None
 
 
+def mark(fit: Fit, panes: Mapping[str, Pane]) -> Pane:
+    """How a fit looks: as the site that it leaves out, else as all sites together."""
+    pane = left_out(fit, panes)
+    return Pane(fit.name, plots.POOLED if pane is None else pane.number)
+
+
 def unit(covariate: Covariate | None) -> str:
     """What an odds ratio of this covariate compares."""
     if covariate is None:
@@ -137,19 +143,19 @@ def _odds_cell(coefficient: Coefficient | None) -> str:
 def odds(estimate: float, se: float) -> str:
     """An odds ratio and its 95 % CI."""
     low, high = normal(estimate, se)
-    return f"{_exponent(estimate)} ({_exponent(low)} to {_exponent(high)})"
+    return f"{_exponent(estimate)} ({span(_exponent(low), _exponent(high))})"
 
 
 def _exponent(log_odds: float) -> str:
     if abs(log_odds) < BEYOND:
-        return significant(math.exp(log_odds))
+        return decimal(math.exp(log_odds)) if -2.3 < log_odds < 4.6 else significant(math.exp(log_odds))
     return "over 1,000,000" if log_odds > 0 else "under 0.000001"
 
 
 def odds_figure(fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Figure:
     """A forest plot of the odds ratios of every fit, the one over all sites in ink."""
     marks = [
-        plots.Mark(each.covariate, _number(fit, panes), *_limits(each.estimate, each.se))
+        plots.Mark(each.covariate, mark(fit, panes).number, *_limits(each.estimate, each.se))
         for name in dict.fromkeys(each.covariate for fit in fits for each in fit.coefficients)
         for fit in fits
         for each in fit.coefficients
@@ -159,11 +165,6 @@ def odds_figure(fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Figure:
     told = "; ".join(f"{each.covariate} {odds(each.estimate, each.se)}" for each in fits[0].coefficients
                      if each.covariate != INTERCEPT)  # fmt: skip
     return Figure(svg, "Odds ratios", f"Forest plot of odds ratios with {CI}, {fits[0].name}: {told}.")
-
-
-def _number(fit: Fit, panes: Mapping[str, Pane]) -> int:
-    pane = left_out(fit, panes)
-    return plots.POOLED if pane is None else pane.number
 
 
 def _limits(estimate: float, se: float) -> tuple[float, float, float]:

@@ -17,7 +17,7 @@ from vitrail.reports.intervals import wilson
 from vitrail.reports.wording import visible
 from vitrail.study.release import RiskBin
 
-COLOURS = ("#1b4b98", "#b3480f", "#0c8f82", "#5b1d4d", "#a87800")
+COLOURS = ("#1b4b98", "#9c3d0c", "#0c8f82", "#5b1d4d", "#b38600")
 """Of the panes. Any two differ by a CIE76 distance of 20 or more, also to eyes that miss one kind of cone."""
 SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
 INK, SOFT, LINE, PAPER = "#22262b", "#5d6673", "#d9d6cd", "#ffffff"
@@ -129,7 +129,10 @@ def _label_axis() -> dict[str, Any]:
 
 
 def roc(bins: Sequence[RiskBin], number: int) -> str:
-    """The ROC curve through the edges of the risk bins: the area under it is at most that of the exact curve."""
+    """The ROC curve through the edges of the risk bins.
+
+    Each point lies on the exact curve; between two of them the exact curve usually lies a little above.
+    """
     points = [{"x": x, "y": y, "order": n, **_look(number)} for n, (x, y) in enumerate(roc_points(bins))]
     return _svg(_roc(), points=points)
 

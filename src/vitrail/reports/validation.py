@@ -150,7 +150,7 @@ def _panel(validation: Validation, finding: PredictEvidence, pane: Pane) -> Pane
     bins = validation.bins.bins if validation.bins is not None else ()
     return Panel(
         pane,
-        f"{validation.site}, {visible(validation.fit)}",
+        f"{validation.site}, by the fit “{visible(validation.fit)}”",
         people(validation, finding),
         _roc_figure(validation, bins, pane) if bins else None,
         _calibration_figure(validation, bins, pane) if bins else None,
@@ -221,7 +221,7 @@ def _rate(rate: Number, part: Count = SUPPRESSED, rows: Count = SUPPRESSED) -> s
     if isinstance(part, str) or isinstance(rows, str) or rows == 0:
         return told
     low, high = wilson(part, rows)
-    return f"{told} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{told} ({interval(100 * low, 100 * high, 1)})"
 
 
 def flagged(row: ThresholdRow) -> str:

@@ -32,6 +32,8 @@ WHY: Mapping[str, tuple[str, str]] = {
 }
 """For each family what it is called and why its numbers are suppressed."""
 
+NO_BINS = "no merging of risk bins leaves enough people with the outcome and without in each"
+
 CODES: Mapping[RefusalCode, str] = {
     "not_approved": "the site's steward has not approved this study, or the approval has ended",
     "policy": "the site's disclosure policy does not allow this kind of answer",
@@ -48,13 +50,21 @@ def suppressed_table(evidence: Evidence, panes: Mapping[str, Pane]) -> Table:
     shown = [each for finding in evidence.findings.values() for each in _shown(finding)]
     sites = sorted({site for site, _ in shown})
     rows = [
-        Row(name, tuple(_told(shown, site, family) for site in sites), why)
+        Row(name, (*(_told(shown, site, family) for site in sites), why))
         for family, (name, why) in WHY.items()
         if any(each.family == family for _, each in shown)
     ]
-    rows += [Row("Merged steps", tuple(_merged(shown, site) for site in sites), "counted with a neighbouring step")]
-    columns = (Column("Numbers suppressed"), *(Column(site, panes[site]) for site in sites))
+    tried = [each for f in evidence.findings.values() if isinstance(f, PredictEvidence) for each in f.validations]
+    if tried:
+        rows.append(Row("Curves", (*(_without_bins(tried, site) for site in sites), NO_BINS)))
+    rows.append(Row("Merged steps", (*(_merged(shown, site) for site in sites), "a step left out too few people")))
+    columns = (Column("Numbers suppressed"), *(Column(site, panes[site]) for site in sites), Column("why"))
     return Table("What was suppressed at each site, of all that was asked", columns, tuple(rows))
+
+
+def _without_bins(tried: Iterable[Validation], site: str) -> str:
+    of_site = [each for each in tried if each.site == site]
+    return f"{sum(each.bins is None or not each.bins.bins for each in of_site)} of {len(of_site)}"
 
 
 def suppressed_total(evidence: Evidence) -> tuple[int, int]:

@@ -51,9 +51,14 @@ def level(share: float) -> str:
     return f"{round(100 * share, 6):g}{GAP}%"
 
 
+def span(low: str, high: str) -> str:
+    """Both ends of something, on one line."""
+    return f"{low}{GAP}to{GAP}{high}"
+
+
 def interval(low: float, high: float, places: int = 2) -> str:
     """Both ends of an interval."""
-    return f"{decimal(low, places)} to {decimal(high, places)}"
+    return span(decimal(low, places), decimal(high, places))
 
 
 def with_interval(value: Number | None, low: Number | None, high: Number | None, places: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""A study and its evidence, made by hand: two sites that answered and one that refused, suppressed cells, wide intervals.
+"""A study and its evidence, made by hand: two sites that answered, one that refused, suppressed cells, wide intervals.
 
 The numbers are of the size that two unequal health systems would print under the default policy: a large community
 system and a small referral centre. Nothing here was computed from anybody's records.
@@ -65,17 +65,17 @@ def study() -> Study:
                 "vitrail": "study/1",
                 "title": "Which people with type 2 diabetes will develop chronic kidney disease, seen a year earlier?",
                 "purpose": "early detection",
-                "question": "Among adults with type 2 diabetes and no sign of kidney disease, who will have chronic kidney "
-                "disease within one to two years, as far as can be told from records of an ordinary visit?",
-                "protocol": "Chronic kidney disease follows KDIGO: two estimated glomerular filtration rates below 60 at least "
-                "90 days apart, or a recorded diagnosis.\n\nThe index date is the first visit of each calendar year "
-                "among people at risk. It is never chosen by the outcome. A year lies between the index date and the "
-                "window in which the outcome counts, so that a warning would leave time to act.",
+                "question": "Among adults with type 2 diabetes and no sign of kidney disease, who will have chronic "
+                "kidney disease within one to two years, as far as can be told from records of an ordinary visit?",
+                "protocol": "Chronic kidney disease follows KDIGO: two estimated glomerular filtration rates below 60 "
+                "at least 90 days apart, or a recorded diagnosis.\n\nThe index date is the first visit of each "
+                "calendar year among people at risk. It is never chosen by the outcome. A year lies between the index "
+                "date and the window in which the outcome counts, so that a warning would leave time to act.",
                 "authors": ("A. Clinician", "B. Statistician"),
                 "concept_sets": {
                     name: {"concepts": ({"concept": 2_000_000_000 + number},)}
                     for number, name in enumerate(
-                        ("type 2 diabetes", "kidney disease", "eGFR", "HbA1c", "hypertension", "NSAID", "systolic pressure")
+                        ("type 2 diabetes", "kidney disease", "eGFR", "HbA1c", "hypertension", "NSAID")
                     )
                 },
                 "cohorts": {
@@ -105,9 +105,20 @@ def study() -> Study:
                         "covariates": (
                             {"name": "age", "age": True, "centre": 60.0, "per": 10.0},
                             {"name": "female", "sex": "female"},
-                            {"name": "eGFR", "last": {"measurement": "eGFR"}, "days": (-365, 0), "centre": 90.0, "per": 10.0},
-                            {"name": "HbA1c", "last": {"measurement": "HbA1c"}, "days": (-365, 0), "centre": 7.0,
-                             "if_missing": 7.0},
+                            {
+                                "name": "eGFR",
+                                "last": {"measurement": "eGFR"},
+                                "days": (-365, 0),
+                                "centre": 90.0,
+                                "per": 10.0,
+                            },
+                            {
+                                "name": "HbA1c",
+                                "last": {"measurement": "HbA1c"},
+                                "days": (-365, 0),
+                                "centre": 7.0,
+                                "if_missing": 7.0,
+                            },
                             {"name": "hypertension", "has": {"condition": "hypertension"}, "days": tuple(prior)},
                             {"name": "NSAID in the last year", "has": {"drug": "NSAID"}, "days": (-365, 0)},
                         ),
@@ -115,7 +126,7 @@ def study() -> Study:
                 },
             }
         ).model_dump_json()
-    )  # fmt: skip
+    )
 
 
 def _table(name: str, cells: dict[str, Count], unit: str = "persons") -> CountTable:
@@ -160,10 +171,20 @@ def characterised() -> CharacteriseEvidence:
         _table("NSAID in the last year", {"yes": SUPPRESSED, "no": SUPPRESSED}),
     )
     differences = {
-        "age group: 20-29": None, "age group: 30-39": 0.038, "age group: 40-49": 0.043, "age group: 50-59": 0.098,
-        "age group: 60-69": 0.033, "age group: 70-79": -0.126, "age group: 80-89": -0.086, "age group: 90 and over": None,
-        "sex: female": 0.135, "sex: male": -0.135, "hypertension": -0.447, "NSAID in the last year": None, "HbA1c": -0.412,
-    }  # fmt: skip
+        "age group: 20-29": None,
+        "age group: 30-39": 0.038,
+        "age group: 40-49": 0.043,
+        "age group: 50-59": 0.098,
+        "age group: 60-69": 0.033,
+        "age group: 70-79": -0.126,
+        "age group: 80-89": -0.086,
+        "age group: 90 and over": None,
+        "sex: female": 0.135,
+        "sex: male": -0.135,
+        "hypertension": -0.447,
+        "NSAID in the last year": None,
+        "HbA1c": -0.412,
+    }
     return CharacteriseEvidence(
         sites=SITES,
         attrition={
@@ -182,8 +203,13 @@ def characterised() -> CharacteriseEvidence:
         pooled_counts=pooled,
         pooled_rates=(
             PooledRate(
-                name="first chronic kidney disease", sites=SITES, events=2_375, person_years=71_075.6, rate=33.415,
-                low=32.085, high=34.787,
+                name="first chronic kidney disease",
+                sites=SITES,
+                events=2_375,
+                person_years=71_075.6,
+                rate=33.415,
+                low=32.085,
+                high=34.787,
             ),
         ),
         differences=tuple(
@@ -191,7 +217,7 @@ def characterised() -> CharacteriseEvidence:
             for row, value in differences.items()
         ),
         refused={SILENT: "not_approved"},
-    )  # fmt: skip
+    )
 
 
 def _attrition(counts: tuple[int, ...], hidden: tuple[int, ...]) -> Attrition:
@@ -210,12 +236,22 @@ def _rate(persons: int, events: int, years: float) -> Rate:
 
 NAMES = ("intercept", "age", "female", "eGFR", "HbA1c", "hypertension", "NSAID in the last year")
 FITS = {
-    ALL_SITES: (SITES, (-3.112, 0.284, -0.108, -0.431, 0.166, 0.372, 0.195), (0.051, 0.021, 0.041, 0.019, 0.016, 0.047, 0.049)),
+    ALL_SITES: (
+        SITES,
+        (-3.112, 0.284, -0.108, -0.431, 0.166, 0.372, 0.195),
+        (0.051, 0.021, 0.041, 0.019, 0.016, 0.047, 0.049),
+    ),
     "without community": (
-        ("referral",), (-2.918, 0.241, -0.021, -0.402, 0.204, 0.311, 0.402), (0.148, 0.058, 0.103, 0.047, 0.036, 0.139, 0.233)),
+        ("referral",),
+        (-2.918, 0.241, -0.021, -0.402, 0.204, 0.311, 0.402),
+        (0.148, 0.058, 0.103, 0.047, 0.036, 0.139, 0.233),
+    ),
     "without referral": (
-        ("community",), (-3.154, 0.291, -0.124, -0.438, 0.158, 0.381, 0.176), (0.056, 0.023, 0.045, 0.021, 0.018, 0.051, 0.052)),
-}  # fmt: skip
+        ("community",),
+        (-3.154, 0.291, -0.124, -0.438, 0.158, 0.381, 0.176),
+        (0.056, 0.023, 0.045, 0.021, 0.018, 0.051, 0.052),
+    ),
+}
 FIT_ROWS = {"community": (28_450, 1_660), "referral": (5_120, 575)}
 
 
@@ -251,15 +287,19 @@ def _bins(rows: int, bias: float, fit: str, group: str, keep: int = len(MEANS)) 
     for number in range(keep):
         last = number == keep - 1
         share = sum(SHAPE[number:]) if last else SHAPE[number]
-        mean = sum(s * m for s, m in zip(SHAPE[number:], MEANS[number:], strict=True)) / share if last else MEANS[number]
+        rest = sum(s * m for s, m in zip(SHAPE[number:], MEANS[number:], strict=True))
+        mean = rest / share if last else MEANS[number]
         high = 1.0 if last else EDGES[number + 1]
         positives = 5 * round(rows * share * mean * bias / 5)
         bins.append(
             RiskBin(
-                low=EDGES[number], high=high, positives=positives, mean_risk=mean,
+                low=EDGES[number],
+                high=high,
+                positives=positives,
+                mean_risk=mean,
                 negatives=5 * round((rows * share - positives) / 5),
             )
-        )  # fmt: skip
+        )
     return RiskBins(fit=fit, group=group, bins=tuple(bins))
 
 
@@ -272,15 +312,27 @@ def _threshold(at: float, tp: Count, fp: Count, fn: Count, tn: Count) -> Thresho
         return SUPPRESSED if SUPPRESSED in (part, other) else part / (part + other)
 
     return ThresholdRow(
-        threshold=at, true_positives=tp, false_positives=fp, false_negatives=fn, true_negatives=tn,
-        sensitivity=share(tp, fn), specificity=share(tn, fp), ppv=share(tp, fp), npv=share(tn, fn),
-    )  # fmt: skip
+        threshold=at,
+        true_positives=tp,
+        false_positives=fp,
+        false_negatives=fn,
+        true_negatives=tn,
+        sensitivity=share(tp, fn),
+        specificity=share(tn, fp),
+        ppv=share(tp, fp),
+        npv=share(tn, fn),
+    )
 
 
 def _validation(
-    site: str, fit: str, group: str, area: tuple[float, float, float], fits: tuple[float, ...], bins: RiskBins | None,
+    site: str,
+    fit: str,
+    group: str,
+    area: tuple[float, float, float],
+    fits: tuple[float, ...],
+    bins: RiskBins | None,
     rows: tuple[tuple[float, Count, Count, Count, Count], ...],
-) -> Validation:  # fmt: skip
+) -> Validation:
     tp, fp, fn, tn = rows[0][1:]
     events, count = tp + fn, tp + fp + fn + tn
     return Validation(
@@ -291,12 +343,19 @@ def _validation(
             fit=fit, group=group, positives=events, negatives=count - events, auroc=area[0], low=area[1], high=area[2]
         ),
         calibration=Calibration(
-            fit=fit, group=group, rows=count, events=events, observed_expected=fits[0], intercept=math.log(fits[0]),
-            intercept_se=fits[1], slope=fits[2], slope_se=fits[3],
+            fit=fit,
+            group=group,
+            rows=count,
+            events=events,
+            observed_expected=fits[0],
+            intercept=math.log(fits[0]),
+            intercept_se=fits[1],
+            slope=fits[2],
+            slope_se=fits[3],
         ),
         bins=bins,
         thresholds=_thresholds(fit, group, rows),
-    )  # fmt: skip
+    )
 
 
 def predicted() -> PredictEvidence:
@@ -306,25 +365,49 @@ def predicted() -> PredictEvidence:
     return PredictEvidence(
         fits=tuple(_fit(name) for name in FITS),
         validations=(
-            _validation("community", ALL_SITES, test, (0.763, 0.742, 0.784), (0.978, 0.043, 0.961, 0.049),
-                        _bins(9_480, 0.98, ALL_SITES, test),
-                        ((0.1, 255, 1_340, 300, 7_585), (0.2, 85, 265, 470, 8_660), (0.3, 25, 45, 530, 8_880))),
-            _validation("referral", ALL_SITES, test, (0.721, 0.658, 0.784), (1.184, 0.082, 0.844, 0.124),
-                        _bins(1_700, 1.9, ALL_SITES, test, keep=5),
-                        ((0.1, 105, 320, 85, 1_190), (0.2, 40, 85, 150, 1_425), (0.3, s, s, s, s))),
-            _validation("community", "without community", everyone, (0.748, 0.737, 0.759), (0.871, 0.022, 0.902, 0.028),
-                        _bins(37_930, 0.88, "without community", everyone),
-                        ((0.1, 1_020, 6_380, 1_195, 29_335), (0.2, 340, 1_350, 1_875, 34_365), (0.3, 95, 240, 2_120, 35_475))),
-            _validation("referral", "without referral", everyone, (0.717, 0.688, 0.746), (1.262, 0.041, 0.871, 0.062),
-                        None,
-                        ((0.1, 410, 1_290, 355, 4_765), (0.2, 160, 330, 605, 5_725), (0.3, 50, 75, 715, 5_980))),
+            _validation(
+                "community",
+                ALL_SITES,
+                test,
+                (0.763, 0.742, 0.784),
+                (0.978, 0.043, 0.961, 0.049),
+                _bins(9_480, 0.98, ALL_SITES, test),
+                ((0.1, 255, 1_340, 300, 7_585), (0.2, 85, 265, 470, 8_660), (0.3, 25, 45, 530, 8_880)),
+            ),
+            _validation(
+                "referral",
+                ALL_SITES,
+                test,
+                (0.721, 0.658, 0.784),
+                (1.184, 0.082, 0.844, 0.124),
+                _bins(1_700, 1.9, ALL_SITES, test, keep=5),
+                ((0.1, 105, 320, 85, 1_190), (0.2, 40, 85, 150, 1_425), (0.3, s, s, s, s)),
+            ),
+            _validation(
+                "community",
+                "without community",
+                everyone,
+                (0.748, 0.737, 0.759),
+                (0.871, 0.022, 0.902, 0.028),
+                _bins(37_930, 0.88, "without community", everyone),
+                ((0.1, 1_020, 6_380, 1_195, 29_335), (0.2, 340, 1_350, 1_875, 34_365), (0.3, 95, 240, 2_120, 35_475)),
+            ),
+            _validation(
+                "referral",
+                "without referral",
+                everyone,
+                (0.717, 0.688, 0.746),
+                (1.262, 0.041, 0.871, 0.062),
+                None,
+                ((0.1, 410, 1_290, 355, 4_765), (0.2, 160, 330, 605, 5_725), (0.3, 50, 75, 715, 5_980)),
+            ),
         ),
         refused={SILENT: "not_approved"},
         index_dates={
             "community": _index_dates(6_240, 3_415, 9_480, 28_450),
             "referral": _index_dates(1_105, 240, 1_700, 5_120),
         },
-    )  # fmt: skip
+    )
 
 
 def evidence() -> Evidence:
@@ -338,9 +421,14 @@ def evidence() -> Evidence:
         findings={"a year earlier": predicted(), "who they are": characterised()},
         sources=tuple(
             Source(
-                release=digest(f"{name}{number}{site}"), site=site, analysis=name, round=number,
-                snapshot=digest("snapshot" + site), policy=digest("policy"), refused=code,
+                release=digest(f"{name}{number}{site}"),
+                site=site,
+                analysis=name,
+                round=number,
+                snapshot=digest("snapshot" + site),
+                policy=digest("policy"),
+                refused=code,
             )
             for name, number, site, code in sorted(answered + refused)
         ),
-    )  # fmt: skip
+    )
