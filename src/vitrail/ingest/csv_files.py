@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Columns
-from vitrail.ingest.mapped import CODES, Compiler
+from vitrail.ingest.mapped import CODES, Compiler, hashed
 from vitrail.ingest.mapping import Codes, Mapping, SourceFile
 from vitrail.ingest.reading import Layout, Staged, stage_csv
 from vitrail.ingest.records import Account, Record, extract_view, load_rows
@@ -28,6 +28,7 @@ def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, c
     for name, file in sorted(mapping.files.items(), key=lambda item: item[1].person is None):
         path = _path(source, file)
         staged = stage_csv(db, name, path, _layout(file))
+        _check_hashes(db, staged, file, path)
         compiler = Compiler(mapping, name, file, staged, path, columns, first, sum(counts.values()), lists)
         records = compiler.records()
         _fill_codes(db, lists)
@@ -51,6 +52,16 @@ def _path(source: Path, file: SourceFile) -> Path:
     if not path.resolve().is_relative_to(source.resolve()) or not path.is_file():
         raise SourceError(f"{path} is no file inside the source.", "Name a file that lies in it.")
     return path
+
+
+def _check_hashes(db: duckdb.DuckDBPyConnection, staged: Staged, file: SourceFile, path: Path) -> None:
+    """No two persons may get one number; by chance that happens to 25 million people once in 4,000 hospitals."""
+    if file.person is None or not file.person_id.text or file.person_id.column not in staged.columns:
+        return
+    text = sql("trim(:v)", v=column(file.person_id.column))
+    query = "SELECT count(DISTINCT :v) - count(DISTINCT :h) FROM :t"
+    if run(db, query, v=text, h=hashed(text.copy()), t=staged.table)[0][0]:
+        raise SourceError(f"{path}: two persons' ids have one hash.", "Number the persons in the source.")
 
 
 def _layout(file: SourceFile) -> Layout:

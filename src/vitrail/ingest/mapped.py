@@ -197,8 +197,8 @@ class Compiler:
         if of.column is None:
             return Value(sql("rowid + 1"))
         text = self.text(of.column)
-        if of.text:  # 60 bits of a hash; two texts with one number would be a duplicate key, which is counted
-            return Value(sql("CAST(('0x' || left(sha256(:v), 15)) AS BIGINT)", v=text), text, "")
+        if of.text:
+            return Value(hashed(text), text)
         return Value(parsed(text, "id"), text, f"{of.column} is not {WANTED['id']}")
 
     def _number_of(self, name: str, kind: str) -> Value:
@@ -243,6 +243,11 @@ class Compiler:
                 lost = sql("(:v) IS NOT NULL AND (:n) IS NULL", v=text, n=number(text))
                 checks.append((lost, f"{each.column} is not {WANTED['float']}"))
         return conditions, checks
+
+
+def hashed(text: Node) -> Node:
+    """60 bits of a text's SHA-256, for ids that are no numbers; :mod:`vitrail.ingest.csv_files` looks for clashes."""
+    return sql("CAST(('0x' || left(sha256(:v), 15)) AS BIGINT)", v=text)
 
 
 _LIMITS = {"at_least": "(:n) >= :b", "above": "(:n) > :b", "at_most": "(:n) <= :b", "below": "(:n) < :b"}

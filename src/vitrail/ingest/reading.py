@@ -7,7 +7,8 @@ counted here as well, and a file whose lines do not add up is refused.
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -68,18 +69,12 @@ class Staged:
 
 
 def stage_csv(db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout) -> Staged:
-    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up.
-
-    Reading in parallel is right where every line is a row, and anything else shows in the count of rows; then the file
-    is read again by one thread, for which a line break may be part of a value.
-    """
+    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up."""
     try:
         columns = layout.columns or _header(path, layout)
         _check_columns(path, columns)
         lines = _count_lines(path) - (0 if layout.columns else 1)
-        rows, rejected = _read(db, name, path, layout, columns, parallel=True)
-        if rows != lines:
-            rows, rejected = _read(db, name, path, layout, columns, parallel=False)
+        rows, rejected = _read_somehow(db, name, path, layout, columns, lines)
     except (OSError, duckdb.Error) as error:
         raise SourceError(f"{path} cannot be read as text with columns.", "Export it again as CSV.") from error
     staged = Staged(name, columns, rows, Counter(REASONS.get(kind, "malformed") for kind, _ in rejected))
@@ -139,6 +134,36 @@ def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
         raise SourceError(f"{path} has more than {MAX_COLUMNS:,} columns.", "Export fewer.")
 
 
+def _read_somehow(
+    db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], lines: int
+) -> tuple[int, list[tuple[str, bytes]]]:
+    """Read a file in parallel where every line is a row, and anything else shows in the count of rows.
+
+    Then it is read again by one thread, for which a line break may be part of a value. DuckDB refuses a file whose line
+    ends are of two kinds, as appending to a file easily makes it: a copy of such a file is read.
+    """
+    try:
+        rows, rejected = _read(db, name, path, layout, columns, parallel=True)
+        return (rows, rejected) if rows == lines else _read(db, name, path, layout, columns, parallel=False)
+    except duckdb.InvalidInputException:
+        with _one_line_end(db, path) as copy:
+            return _read(db, name, copy, layout, columns, parallel=False)
+
+
+@contextmanager
+def _one_line_end(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
+    """A copy with one kind of line end, in the database's directory for temporary files."""
+    scratch = Path(run(db, "SELECT current_setting('temp_directory')")[0][0])
+    scratch.mkdir(parents=True, exist_ok=True)
+    copy = scratch / f"{path.name}.copy"
+    try:
+        with path.open("rb") as source, copy.open("wb") as target:
+            target.writelines(line[:-2] + b"\n" if line.endswith(b"\r\n") else line for line in source)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
 def _read(
     db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], parallel: bool
 ) -> tuple[int, list[tuple[str, bytes]]]:
@@ -147,6 +172,8 @@ def _read(
     All columns are read, for DuckDB 1.5 fails on a malformed line where some are not.
     """
     text = exp.Literal.string("VARCHAR")
+    run(db, "DROP TABLE IF EXISTS rejected")
+    run(db, "DROP TABLE IF EXISTS rejected_scan")
     kinds = [exp.PropertyEQ(this=exp.to_identifier(each, quoted=True), expression=text.copy()) for each in columns]
     run(
         db,
@@ -172,8 +199,6 @@ def _rejected(db: duckdb.DuckDBPyConnection) -> list[tuple[str, bytes]]:
         db,
         "SELECT min_by(error_type, coalesce(column_idx, 0)), any_value(csv_line) FROM rejected GROUP BY line",
     )
-    run(db, "DROP TABLE rejected")
-    run(db, "DROP TABLE rejected_scan")
     return [(str(kind), str(line).encode()) for kind, line in found]
 
 
@@ -193,8 +218,8 @@ def _check_lines(db: duckdb.DuckDBPyConnection, path: Path, staged: Staged, reje
     blank = _blank_lines(path) - blank_inside if len(staged.columns) > 1 else 0
     if staged.rows + breaks + sum(map(len, parts)) + blank != lines:
         raise SourceError(
-            f"{path}: {lines:,} lines do not add up to rows; a quote may be open, or line ends may be of two kinds.",
-            "Close every quote, and save the file with one kind of line end.",
+            f"{path}: {lines:,} lines do not add up to rows; a quote may be open.",
+            "Close every quote; where quotes mean nothing in the file, a mapping file can say so.",
         )
 
 
