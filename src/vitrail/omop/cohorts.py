@@ -10,7 +10,6 @@ in one join. The ``item`` is the entry event whose ``where`` rules they are; see
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from sqlglot import exp
 
@@ -94,15 +93,15 @@ def candidates() -> exp.Select:
     )
 
 
-def judged(index: str, rules: int) -> exp.Select:
-    """The rows of ``index`` with ``failed``: the number of the first rule that fails, or ``rules`` where none does."""
+def judged(index: str) -> exp.Select:
+    """The rows of ``index`` with ``failed``: the number of the first rule that fails, ``UNBOUNDED`` where none does."""
     keys = ("item", "person", "start")
     failures = (
         exp.select(*(col(key) for key in keys), exp.Min(this=col("rule")).as_("failed"))
         .from_(_broken(index).subquery("broken"))
         .group_by(*(col(key) for key in keys))
     )
-    failed = exp.Coalesce(this=col("failed", "f"), expressions=[exp.Literal.number(rules)])
+    failed = exp.Coalesce(this=col("failed", "f"), expressions=[exp.Literal.number(UNBOUNDED)])
     return (
         exp.select(*(col(name, "i") for name in _INDEX), failed.as_("failed"))
         .from_(table(index, "i"))
@@ -129,9 +128,9 @@ def _broken(index: str) -> exp.Select:
     )
 
 
-def passing(judged: exp.Select, rules: int) -> exp.Select:
-    """The judged rows for which every rule holds."""
-    return exp.select(*_columns(*_INDEX)).from_(judged.subquery("judged")).where(col("failed").eq(rules))
+def passing(judged: str) -> exp.Select:
+    """The rows of the table ``judged`` for which every rule holds."""
+    return exp.select(*_columns(*_INDEX)).from_(exp.to_table(judged)).where(col("failed").eq(UNBOUNDED))
 
 
 def observed(index: str, need: Observed, *, several: bool) -> exp.Select:
@@ -145,11 +144,6 @@ def observed(index: str, need: Observed, *, several: bool) -> exp.Select:
         .from_(exp.to_table(index))
         .where(col("start") - need.before >= col("first"), col("start") + need.after <= col("last"))
     )
-
-
-def every(index: str) -> exp.Select:
-    """All of a table."""
-    return exp.select(exp.Star()).from_(exp.to_table(index))
 
 
 def first_of_each(index: str, *, year: bool) -> exp.Select:
@@ -168,20 +162,15 @@ def persons(index: str) -> exp.Select:
     return exp.select(exp.Count(this=exp.Distinct(expressions=[col("person")]))).from_(exp.to_table(index))
 
 
-def furthest(index: str) -> exp.Select:
-    """For each number of rules that somebody passed in order, the persons who got no further: (rules, persons)."""
-    best = exp.select(exp.Max(this=col("failed")).as_("passed")).from_(exp.to_table(index)).group_by(col("person"))
-    return (
-        exp.select(col("passed"), exp.Count(this=exp.Star()))
-        .from_(best.subquery("best"))
-        .group_by(col("passed"))
-    )  # fmt: skip
+def furthest(judged: str) -> exp.Select:
+    """The number of persons by the rule at which their best entry event fails: (rule or ``UNBOUNDED``, persons)."""
+    best = exp.select(exp.Max(this=col("failed")).as_("failed")).from_(exp.to_table(judged)).group_by(col("person"))
+    return exp.select(col("failed"), exp.Count(this=exp.Star())).from_(best.subquery("best")).group_by(col("failed"))
 
 
 def left_after(rules: int, furthest: Mapping[int, int]) -> list[int]:
-    """The persons left after each of the rules: those who passed more of them."""
-    got_to = [furthest.get(passed, 0) for passed in range(rules, 0, -1)]
-    return list(accumulate(got_to))[::-1]
+    """The persons left after each of so many rules: those whose best entry event fails a later rule, or none."""
+    return [sum(persons for failed, persons in furthest.items() if failed > rule) for rule in range(rules)]
 
 
 def rows(index: str, days_after_start: int | None) -> exp.Select:

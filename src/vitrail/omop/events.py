@@ -98,17 +98,21 @@ TABLES_READ = (*_READ, *EVENT_TABLE.values())
 """The OMOP tables that cohorts and covariates read."""
 
 
-def typed(table: str, source: exp.Expr | None, present: Sequence[str]) -> exp.Select:
-    """An OMOP table with exactly the columns that are read, in their types; empty where there is no ``source``.
+def typed(table: str, path: str | None, present: tuple[str, ...]) -> exp.Select:
+    """An OMOP table in a Parquet file, with exactly the columns that are read, in their types; or an empty one.
 
-    ``present`` are the columns that the source has; one that it lacks is null.
+    ``present`` are the columns that the file has; one that it lacks is null.
     """
     columns = [
         exp.cast(col(each.name) if each.name in present else exp.null(), _SQL_TYPE[each.type]).as_(each.name)
         for each in columns_read(table)
     ]
     query = exp.select(*columns)
-    return query.where(exp.false()) if source is None else query.from_(source)
+    return query.where(exp.false()) if path is None else query.from_(_parquet(path))
+
+
+def _parquet(path: str) -> exp.Expr:
+    return exp.func("read_parquet", exp.Literal.string(path))
 
 
 def day_number(date: exp.Expr) -> exp.Expr:
@@ -174,19 +178,19 @@ def periods() -> exp.Select:
     return exp.select(col("person"), col("first"), col("last"), after.as_("since")).from_(covered.subquery("covered"))
 
 
-def occurrences(domain: Domain, wanted: Sequence[Wanted]) -> exp.Query:
-    """The rows of ``occurrence`` that one domain's table gives for the events in ``wanted`` (at least one).
+def occurrences(domain: Domain, *, of_sets: bool, of_any: bool) -> exp.Query:
+    """The rows of ``occurrence`` that one domain's table gives for the events in ``wanted``.
 
-    The table is read once where its concept is a wanted one, and once more where some event takes any concept.
+    ``of_sets`` and ``of_any`` say whether some of these take the concepts of a set, and some any. The table is read
+    once for the first, where its concept is a wanted one, and once for the others.
     """
-    of_sets = (
+    by_concept = (
         _occurrences(domain)
         .join(table("member", "m"), on=col("concept", "m").eq(col("concept", "r")))
         .join(table("wanted", "w"), on=col("concept_set", "w").eq(col("concept_set", "m")))
     )
-    of_any = _occurrences(domain).join(table("wanted", "w"), on=col("concept_set", "w").is_(exp.null()))
-    some = {each.concept_set is None for each in wanted}
-    queries = [query for query, takes_any in ((of_sets, False), (of_any, True)) if takes_any in some]
+    by_any = _occurrences(domain).join(table("wanted", "w"), on=col("concept_set", "w").is_(exp.null()))
+    queries = [query for query, some in ((by_concept, of_sets), (by_any, of_any)) if some]
     fitting = [_of_value(query) if domain in VALUED else query for query in queries]
     return fitting[0] if len(fitting) == 1 else exp.union(*fitting, distinct=False)
 

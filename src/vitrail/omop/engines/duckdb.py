@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from sqlglot import exp
 
 from vitrail.errors import SnapshotError, StudyError
 from vitrail.omop import cohorts, events
@@ -39,9 +38,9 @@ class DuckDBEngine:
         self._built: dict[str, tuple[CohortRows, tuple[Step, ...]]] = {}
         self._database = _opened(files, threads, memory_limit)
         self._database.give("concept_item", events.Item, events.concept_items(study.concept_sets))
-        self._database.keep("member", events.members())
-        self._database.keep("period", events.periods())
-        self._database.keep("occurrence", events.no_occurrences())
+        self._database.keep("member", events.members)
+        self._database.keep("period", events.periods)
+        self._database.keep("occurrence", events.no_occurrences)
 
     @classmethod
     def of_snapshot(cls, study: Study, snapshot: Snapshot, *, threads: int = 2, memory_limit: str = "4GB") -> Self:
@@ -75,7 +74,7 @@ class DuckDBEngine:
         self._database.show("index_row", index)
         self._database.give("feature", Feature, features(covariates, self._number))
         years = rows.start.astype("datetime64[Y]").astype(np.int64) + 1970
-        return matrix(covariates, years, self._database.arrays(people()), self._database.arrays(histories()))
+        return matrix(covariates, years, self._database.arrays(people), self._database.arrays(histories))
 
     # Cohorts: each step is a table under the name of the step
 
@@ -92,46 +91,40 @@ class DuckDBEngine:
         self._find(cohort.events())
         steps, index = self._enter(cohort), "observed"
         if cohort.keep != "every":
-            first = cohorts.first_of_each(index, year=cohort.keep == "first_of_each_year")
-            steps.append(self._step(cohorts.KEPT[cohort.keep], "kept", first))
-            index = "kept"
+            self._database.keep("kept", cohorts.first_of_each, index, year=cohort.keep == "first_of_each_year")
+            steps, index = [*steps, self._step(cohorts.KEPT[cohort.keep], "kept")], "kept"
         if cohort.rules:
-            steps += self._judge(cohort, index)
-            index = "ruled"
+            steps, index = [*steps, *self._judge(cohort, index)], "ruled"
         if cohort.limit == "first":
-            steps.append(self._step(cohorts.LIMITED, "limited", cohorts.first_of_each(index, year=False)))
-            index = "limited"
-        return self._rows(cohorts.rows(index, cohort.exit.days_after_start)), tuple(steps)
+            self._database.keep("limited", cohorts.first_of_each, index, year=False)
+            steps, index = [*steps, self._step(cohorts.LIMITED, "limited")], "limited"
+        return self._rows(index, cohort.exit.days_after_start), tuple(steps)
 
     def _enter(self, cohort: Cohort) -> list[Step]:
         entries, rules = cohorts.entries(cohort, self._number)
         several = len({entry.item for entry in entries}) > 1
         self._database.give("entry", cohorts.Entry, entries)
-        entered = cohorts.candidates()
+        self._database.give("rule", cohorts.RuleRow, rules)
+        self._database.keep("entered", cohorts.candidates)
         if rules:
-            self._database.give("rule", cohorts.RuleRow, rules)
-            self._database.keep("candidate", entered)
-            entered = cohorts.passing(cohorts.judged("candidate", len(rules)), len(rules))
-        return [
-            self._step(cohorts.ENTERED, "entered", entered),
-            self._step(cohorts.OBSERVED, "observed", cohorts.observed("entered", cohort.observed, several=several)),
-        ]
+            self._database.keep("judged", cohorts.judged, "entered")
+            self._database.keep("entered", cohorts.passing, "judged")
+        self._database.keep("observed", cohorts.observed, "entered", cohort.observed, several=several)
+        return [self._step(cohorts.ENTERED, "entered"), self._step(cohorts.OBSERVED, "observed")]
 
     def _judge(self, cohort: Cohort, index: str) -> list[Step]:
-        rules = cohorts.rule_rows(cohort.rules, self._number)
-        self._database.give("rule", cohorts.RuleRow, rules)
-        self._database.keep("judged", cohorts.judged(index, len(rules)))
-        self._database.keep("ruled", cohorts.passing(cohorts.every("judged"), len(rules)))
-        left = cohorts.left_after(len(rules), dict(self._database.rows(cohorts.furthest("judged"))))
+        self._database.give("rule", cohorts.RuleRow, cohorts.rule_rows(cohort.rules, self._number))
+        self._database.keep("judged", cohorts.judged, index)
+        self._database.keep("ruled", cohorts.passing, "judged")
+        left = cohorts.left_after(len(cohort.rules), dict(self._database.rows(cohorts.furthest, "judged")))
         return [Step(rule.name, persons) for rule, persons in zip(cohort.rules, left, strict=True)]
 
-    def _step(self, label: str, table: str, query: exp.Select) -> Step:
-        self._database.keep(table, query)
-        [(persons,)] = self._database.rows(cohorts.persons(table))
+    def _step(self, label: str, table: str) -> Step:
+        [(persons,)] = self._database.rows(cohorts.persons, table)
         return Step(label, persons)
 
-    def _rows(self, query: exp.Select) -> CohortRows:
-        found = self._database.arrays(query)
+    def _rows(self, index: str, days_after_start: int | None) -> CohortRows:
+        found = self._database.arrays(cohorts.rows, index, days_after_start)
         return CohortRows(found["person"], *(_dates(found[name]) for name in ("start", "finish", "observed_until")))
 
     # Events
@@ -162,7 +155,7 @@ class DuckDBEngine:
             numbers = np.full(len(rows), number)
             columns = {"event": numbers, "person": rows.person, "start": _day_numbers(rows.start)}
             self._database.show("cohort_row", columns)
-            self._database.add("occurrence", events.of_cohort())
+            self._database.add("occurrence", events.of_cohort)
             self._numbers[event] = number
 
     def _find_records(self, domain: Domain, new: Sequence[Event]) -> None:
@@ -170,7 +163,8 @@ class DuckDBEngine:
         numbers = {event: len(self._numbers) + place for place, event in enumerate(new)}
         wanted = [self._wanted(number, event) for event, number in numbers.items()]
         self._database.give("wanted", events.Wanted, wanted)
-        self._database.add("occurrence", events.occurrences(domain, wanted))
+        sets, of_any = (any((each.concept_set is None) == takes for each in wanted) for takes in (False, True))
+        self._database.add("occurrence", events.occurrences, domain, of_sets=sets, of_any=of_any)
         self._numbers |= numbers
 
     def _wanted(self, number: int, event: Event) -> events.Wanted:
@@ -185,25 +179,24 @@ class DuckDBEngine:
 def _opened(files: Mapping[str, Path], threads: int, memory_limit: str) -> LockedDuckDB:
     """A locked database with a view of each table that is read."""
     read = {name: path.resolve() for name, path in files.items() if name in events.TABLES_READ}
-    views = {name: _view(name, read.get(name)) for name in events.TABLES_READ}
+    present = {name: _columns(name, path) for name, path in read.items()}
     database = LockedDuckDB(read.values(), threads, memory_limit)
-    for name, view in views.items():
-        database.view(name, view)
+    for name in events.TABLES_READ:
+        path = str(read[name]) if name in read else None
+        database.view(name, events.typed, name, path, present.get(name, ()))
     return database
 
 
-def _view(table: str, path: Path | None) -> exp.Select:
-    """An OMOP table in the file at ``path``; empty where there is no file."""
-    if path is None:
-        return events.typed(table, None, ())
+def _columns(table: str, path: Path) -> tuple[str, ...]:
+    """The columns of a Parquet file that should hold an OMOP table."""
     try:
-        present = pq.read_schema(path).names
+        present = tuple(pq.read_schema(path).names)
     except (OSError, pa.ArrowException) as error:
         raise SnapshotError(f"{path} is no Parquet file.", "Load the source again or restore the file.") from error
     for column in events.columns_read(table):
         if column.required and column.name not in present:
             raise SnapshotError(f"{path} has no column {column.name}.", "Load the source again with that column.")
-    return events.typed(table, exp.func("read_parquet", exp.Literal.string(str(path))), present)
+    return present
 
 
 def _day_numbers(dates: Dates) -> NDArray[np.int64]:

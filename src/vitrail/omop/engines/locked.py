@@ -4,11 +4,12 @@ It loads no extension, reaches no other file and no network, writes nothing to d
 memory), and none of this can be changed once it is open.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import duckdb
 import pyarrow as pa
@@ -20,8 +21,13 @@ from vitrail.errors import EngineError
 _ARROW = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64(), bool: pa.bool_()}
 
 
+P = ParamSpec("P")
+
+
 class LockedDuckDB:
-    """A database in memory. Queries are SQLGlot expressions; tables come in as rows and go out as arrays.
+    """A database in memory. Tables come in as rows and go out as arrays.
+
+    A query is a function that builds a SQLGlot expression, and its arguments; it is a pure function, called once.
 
     Raises EngineError where a query fails: its text says nothing of the data.
     """
@@ -38,37 +44,35 @@ class LockedDuckDB:
             "python_enable_replacements": False,
         }
         self._connection = duckdb.connect(":memory:", config=options)
-        self._set("allowed_paths", exp.Array(expressions=[exp.Literal.string(str(path)) for path in files]))
-        self._set("enable_external_access", exp.false())
-        self._set("lock_configuration", exp.true())
+        self._run(_setting, "allowed_paths", _paths, tuple(files))
+        self._run(_setting, "enable_external_access", exp.false)
+        self._run(_setting, "lock_configuration", exp.true)
 
     def close(self) -> None:
         """Give back the memory."""
         self._connection.close()
 
-    def view(self, name: str, query: exp.Query) -> None:
+    def view(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
         """Define a view."""
-        self._run(exp.Create(this=exp.to_table(name), kind="VIEW", expression=query))
+        self._run(_view, name, build, *args, **kwargs)
 
-    def keep(self, name: str, query: exp.Query) -> None:
+    def keep(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
         """Compute a table, in place of an earlier one of that name."""
-        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
-        table = exp.to_table(name)
-        self._run(exp.Create(this=table, kind="TABLE", replace=True, expression=query, properties=temporary))
+        self._run(_table, name, build, *args, **kwargs)
 
-    def add(self, name: str, query: exp.Query) -> None:
+    def add(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
         """Add the rows of a query to a table."""
-        self._run(exp.Insert(this=exp.to_table(name), expression=query))
+        self._run(_insert, name, build, *args, **kwargs)
 
-    def rows(self, query: exp.Query) -> list[tuple[Any, ...]]:
+    def rows(self, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> list[tuple[Any, ...]]:
         """The answer to a query, row by row."""
         with _told():
-            return self._connection.sql(query.sql("duckdb")).fetchall()
+            return self._connection.sql(_text(build, *args, **kwargs)).fetchall()
 
-    def arrays(self, query: exp.Query) -> Mapping[str, NDArray[Any]]:
+    def arrays(self, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> Mapping[str, NDArray[Any]]:
         """The answer to a query, column by column; a column of numbers with nulls becomes floats with NaN."""
         with _told():
-            answer = self._connection.sql(query.sql("duckdb")).to_arrow_table()
+            answer = self._connection.sql(_text(build, *args, **kwargs)).to_arrow_table()
         return {name: answer.column(name).to_numpy() for name in answer.column_names}
 
     def show(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -80,12 +84,41 @@ class LockedDuckDB:
         schema = pa.schema([(field.name, _ARROW[field.type]) for field in fields(kind)])  # type: ignore[index]
         self._connection.register(name, pa.Table.from_pylist([asdict(row) for row in rows], schema))
 
-    def _set(self, option: str, value: exp.Expr) -> None:
-        self._run(exp.Set(expressions=[exp.SetItem(this=exp.EQ(this=exp.column(option), expression=value))]))
-
-    def _run(self, statement: exp.Expr) -> None:
+    def _run(self, build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> None:
         with _told():
-            self._connection.execute(statement.sql("duckdb"))
+            self._connection.execute(_text(build, *args, **kwargs))
+
+
+def _text(build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> str:
+    return _written(build, args, tuple(kwargs.items()))
+
+
+@lru_cache(maxsize=1_000)
+def _written(build: Callable[..., exp.Expr], args: tuple[object, ...], kwargs: tuple[tuple[str, object], ...]) -> str:
+    """The SQL of what ``build`` makes of its arguments, kept: to write it takes longer than to run it on few rows."""
+    return build(*args, **dict(kwargs)).sql("duckdb")
+
+
+def _setting(option: str, value: Callable[..., exp.Expr], *args: Any) -> exp.Expr:
+    return exp.Set(expressions=[exp.SetItem(this=exp.EQ(this=exp.column(option), expression=value(*args)))])
+
+
+def _paths(paths: tuple[Path, ...]) -> exp.Expr:
+    return exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
+
+
+def _view(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any) -> exp.Expr:
+    return exp.Create(this=exp.to_table(name), kind="VIEW", expression=build(*args, **kwargs))
+
+
+def _table(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any) -> exp.Expr:
+    temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+    query = build(*args, **kwargs)
+    return exp.Create(this=exp.to_table(name), kind="TABLE", replace=True, expression=query, properties=temporary)
+
+
+def _insert(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any) -> exp.Expr:
+    return exp.Insert(this=exp.to_table(name), expression=build(*args, **kwargs))
 
 
 @contextmanager
