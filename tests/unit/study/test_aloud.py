@@ -1,0 +1,80 @@
+"""What a steward reads, sentence by sentence."""
+
+from typing import Any
+
+import pytest
+
+from vitrail.study.aloud import cohort_aloud, event_aloud, window_aloud
+from vitrail.study.cohort import Cohort, Event
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ((None, None), "at any time"),
+        ((None, 0), "at any time up to that day"),
+        ((None, -30), "at any time up to 30 days before"),
+        ((1, None), "from 1 day after on"),
+        ((0, 0), "on that day"),
+        ((-365, -1), "from 365 days before to 1 day before"),
+        ((-7, 7), "from 7 days before to 7 days after"),
+        ((0, 3650), "from that day to 3,650 days after"),
+    ],
+)
+def test_windows(days: tuple[int | None, int | None], said: str) -> None:
+    assert window_aloud(days) == said
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"visit": "any"}, "visit (any)"),
+        ({"condition": "gout"}, "condition in “gout”"),
+        ({"cohort": "cases"}, "start in cohort “cases”"),
+        ({"measurement": "eGFR", "value": {"below": 60}}, "measurement in “eGFR” below 60"),
+        (
+            {"measurement": "x", "value": {"at_least": 1.5, "at_most": 2}},
+            "measurement in “x” at least 1.5 and at most 2",
+        ),
+        ({"observation": "x", "value_concepts": "yes"}, "observation in “x” with a result in “yes”"),
+    ],
+)
+def test_events(event: dict[str, Any], said: str) -> None:
+    assert event_aloud(Event(**event)) == said
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({}, "at least 1 condition"),
+        ({"at_least": 2}, "at least 2 condition"),
+        ({"at_most": 0}, "no condition"),
+        ({"at_most": 3}, "at most 3 condition"),
+        ({"at_least": 1, "at_most": 3}, "1 to 3 condition"),
+    ],
+)
+def test_rules(limits: dict[str, int], said: str) -> None:
+    rule = {"name": "r", "of": {"condition": "any"}, "days": (0, 0), **limits}
+    words = cohort_aloud("c", Cohort.model_validate({"entry": ({"visit": "any"},), "rules": (rule,)}))
+    assert f"They need {said} (any) on that day." in words
+
+
+def test_a_whole_cohort() -> None:
+    at_visit = {"name": "w", "of": {"visit": "any"}, "days": (0, 0)}
+    cohort = Cohort.model_validate(
+        {
+            "entry": (
+                {"drug": "gliptins", "where": (at_visit,)},
+                {"death": "any"},
+            ),
+            "observed": {"before": 365, "after": 1},
+            "keep": "first",
+            "limit": "first",
+            "exit": {"days_after_start": 30},
+        }
+    )
+    assert cohort_aloud("users", cohort) == (
+        "Cohort “users”: people enter at their first drug in “gliptins” (there being at least 1 visit (any) on that "
+        "day) or death (any), observed for 365 days before and 1 day after. Only the first time counts. "
+        "They stay until 30 days later, or observation ends."
+    )
