@@ -56,7 +56,7 @@ class Agent:
         """Answer what can be answered, deliver it, and take in what comes. Raises TransportError."""
         held = self.answer_open()
         self.deliver()
-        for message in self.mailbox.fetch(self._reached(INBOX), min(wait, HELD_WAIT) if held else wait):
+        for message in self.mailbox.fetch(self.reached(INBOX), min(wait, HELD_WAIT) if held else wait):
             self.inbox.receive(message)
 
     def answer_open(self) -> bool:
@@ -99,7 +99,7 @@ class Agent:
 
     def deliver(self) -> None:
         """Post what has not arrived yet, in order. Raises TransportError where the hub cannot take it now."""
-        unsent = (MESSAGES.c.recipient == HUB) & (MESSAGES.c.seq > self._reached(OUTBOX))
+        unsent = (MESSAGES.c.recipient == HUB) & (MESSAGES.c.seq > self.reached(OUTBOX))
         for row in self.node.store.rows(select(MESSAGES).where(unsent).order_by(MESSAGES.c.seq)):
             happened = Event("delivered", row.id)
             try:
@@ -110,6 +110,7 @@ class Agent:
             with self.node.store.writing(happened) as writing:
                 writing.put(REACHED, box=OUTBOX, seq=row.seq)
 
-    def _reached(self, box: str) -> int:
+    def reached(self, box: str) -> int:
+        """How far the inbox was read, or the outbox emptied."""
         rows = self.node.store.rows(select(REACHED.c.seq).where(REACHED.c.box == box))
         return rows[0].seq if rows else 0

@@ -1,0 +1,275 @@
+"""What a site will not do: answer what was not approved, what does not follow, what nobody signed."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.alliances import SITES, Inside
+from vitrail.errors import NodeError
+from vitrail.site import answer, inbox, record, review
+from vitrail.store.store import Event, read_entry
+from vitrail.store.tables import DECISIONS, MESSAGES, STUDIES
+from vitrail.study.parties import QUESTION, Asked
+from vitrail.study.signed import Envelope, signed, unverified, verified
+from vitrail.study.study import Question
+from vitrail.transport import Message
+from vitrail.wire import SigningKey
+
+
+def events(inside: Inside, name: str) -> list[str]:
+    return [read_entry(entry)["event"] for entry in inside.agents[name].node.store.ledger()[0]]
+
+
+def codes(inside: Inside, name: str) -> set[str | None]:
+    return {release.refused for release in inside.released(name)}
+
+
+# --- approval --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_leaves_before_the_steward_decides(inside: Inside) -> None:
+    inside.turn(3)
+    assert not inside.released("north")
+    assert "released" not in events(inside, "north")
+    (shown,) = review.reviewed(inside.agents["north"].node)
+    assert shown.state == "waiting"
+
+
+def test_a_refusal_says_only_its_code_and_the_study_goes_on_without(inside: Inside) -> None:
+    inside.approve("north")
+    node = inside.agents["south"].node
+    review.refuse(node, inside.study, SigningKey.read(node.directory.steward_key), "Not in our patients' interest.")
+    evidence = inside.finish()
+    assert codes(inside, "south") == {"not_approved"}
+    assert {source.site: source.refused for source in evidence.sources} == {"north": None, "south": "not_approved"}
+    kept = json.dumps([row.envelope for row in inside.registry.store.rows(select(MESSAGES))])
+    assert "interest" not in kept
+    (shown,) = review.reviewed(node)
+    assert shown.state == "refused"
+    assert {code for _, _, code, _, _ in shown.refusals} == {"not_approved"}
+
+
+def test_when_everybody_refuses_the_evidence_says_so(inside: Inside) -> None:
+    for agent in inside.agents.values():
+        review.refuse(agent.node, inside.study, SigningKey.read(agent.node.directory.steward_key), "No.")
+    evidence = inside.finish()
+    assert {source.refused for source in evidence.sources} == {"not_approved"}
+    assert len(evidence.sources) == len(SITES) * 2
+
+
+def test_an_approval_ends(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside.approve()
+    inside.turn()
+    monkeypatch.setattr(answer, "today", lambda: date(2099, 1, 2))
+    inside.turn(2)
+    assert "not_approved" in codes(inside, "north")
+
+
+def test_an_approval_can_be_taken_back(inside: Inside) -> None:
+    inside.approve()
+    inside.turn()
+    node = inside.agents["north"].node
+    review.refuse(node, inside.study, SigningKey.read(node.directory.steward_key), "We think again.")
+    evidence = inside.finish()
+    assert [release.refused for release in inside.released("north")][-1] == "not_approved"
+    assert any(source.site == "north" and source.refused for source in evidence.sources)
+
+
+def test_the_agents_key_cannot_approve(inside: Inside) -> None:
+    node = inside.agents["north"].node
+    with pytest.raises(NodeError, match="steward"):
+        review.approve(node, inside.study, node.key, date(2099, 1, 1))
+    _decided_by(inside, node.key)
+    inside.turn()
+    assert codes(inside, "north") == {"not_approved"}
+
+
+def _decided_by(inside: Inside, key: SigningKey) -> None:
+    """Write an approval with another key straight into the database, as a broken agent might."""
+    from vitrail.governance.approval import APPROVAL, Approval
+    from vitrail.store import studies
+
+    node = inside.agents["north"].node
+    proposal = studies.proposal(node.store, inside.study)
+    assert proposal is not None
+    approval = Approval(
+        study=inside.study, site="north", policy=node.policy().id, members=proposal.members, expires=date(2099, 1, 1)
+    )
+    with node.store.writing(Event("approved", inside.study)) as writing:
+        envelope = json.dumps(signed(approval, APPROVAL, key))
+        writing.add(DECISIONS, study=inside.study, approved=True, envelope=envelope)
+
+
+def test_a_policy_of_another_hand_stops_everything(inside: Inside) -> None:
+    inside.approve()
+    node = inside.agents["north"].node
+    node.directory.policy.write_text(json.dumps(signed(node.policy(), "policy", SigningKey.make())))
+    inside.turn()
+    assert not inside.released("north")
+
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+def altered(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that moves one coefficient of each question after the first by a ten-thousandth, and signs it well."""
+    from vitrail.hub import learn
+
+    honest = learn.next_question
+
+    def crooked(*arguments: Any) -> Question | None:
+        question = honest(*arguments)
+        if question is None or question.round == 0 or question.ask.kind != "predict":
+            return question
+        fits = [
+            fit.model_copy(update={"coefficients": (fit.coefficients[0] + 1e-4, *fit.coefficients[1:])})
+            for fit in question.ask.fits
+        ]
+        return question.model_copy(update={"ask": question.ask.model_copy(update={"fits": tuple(fits)})})
+
+    monkeypatch.setattr(learn, "next_question", crooked)
+
+
+def test_an_altered_question_is_refused(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    altered(inside, monkeypatch)
+    inside.approve()
+    inside.finish()
+    assert [each.refused for each in inside.released("north") if each.analysis == "risk"] == [None, "question_differs"]
+
+
+def test_positive_control_without_the_recomputation_it_is_answered(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered(inside, monkeypatch)
+    monkeypatch.setattr(answer, "check_follows", lambda asking: None)
+    inside.approve()
+    inside.turn(6)
+    answered = [each for each in inside.released("north") if each.analysis == "risk"]
+    assert len(answered) >= 3
+    assert codes(inside, "north") == {None}
+
+
+def test_a_question_that_leaves_a_site_out_of_its_round_is_refused(inside: Inside) -> None:
+    """A hub that hides one site's Release could see what the others' answers change by."""
+    inside.approve()
+    inside.agents["north"].turn(0)
+    rounds = inside.registry.rounds(inside.study)["risk"]
+    proposal = inside.registry.proposal(inside.study)
+    question = answer.next_question(proposal.study, "risk", ["north"], rounds)
+    assert question is not None
+    assert not answer.follows(proposal, question, rounds)
+
+
+def test_a_question_of_another_hub_is_ignored(inside: Inside) -> None:
+    agent = inside.agents["north"]
+    (first, *_) = record.open_questions(agent.node.store, "north")
+    forged = signed(Asked(question=first.model_copy(update={"round": 7}), releases=()), QUESTION, SigningKey.make())
+    before = len(record.open_questions(agent.node.store, "north"))
+    agent.inbox.receive(Message(10_000, forged))
+    assert len(record.open_questions(agent.node.store, "north")) == before
+    assert events(inside, "north")[-1] == "ignored"
+    assert agent.reached(inbox.INBOX) == 10_000
+
+
+@pytest.mark.parametrize("envelope", [{}, {"payloadType": "x"}, {"payloadType": 1, "payload": "%", "signatures": 3}])
+def test_rubbish_is_ignored_for_good(inside: Inside, envelope: Envelope) -> None:
+    agent = inside.agents["north"]
+    agent.inbox.receive(Message(10_000, envelope))
+    assert events(inside, "north")[-1] == "ignored"
+
+
+def test_a_release_that_no_member_signed_does_not_travel(inside: Inside) -> None:
+    """The hub cannot make up what another site said."""
+    inside.approve()
+    inside.turn(2)
+    sent = inside.registry.messages("north", 0)
+    asked = [unverified(each.envelope, QUESTION, Asked) for each in sent if "question" in each.envelope["payloadType"]]
+    (later,) = [each for each in asked if each.question.round == 1]
+    forger = SigningKey.make()
+    forged = tuple({**envelope, "signatures": forger.sign("release", {})["signatures"]} for envelope in later.releases)
+    message = Message(10_000, signed(later.model_copy(update={"releases": forged}), QUESTION, inside.registry.key))
+    inside.agents["north"].inbox.receive(message)
+    assert events(inside, "north")[-1] == "ignored"
+
+
+def test_a_message_that_comes_again_changes_nothing(inside: Inside) -> None:
+    inside.approve()
+    evidence = inside.finish()
+    agent = inside.agents["north"]
+    left, asked = inside.released("north"), events(inside, "north").count("asked")
+    for message in inside.registry.messages("north", 0):
+        agent.inbox.receive(message)
+    inside.turn(2)
+    assert inside.released("north") == left
+    assert inside.finish() == evidence
+    assert asked == 1 + len({(each.analysis, each.round) for each in left}) - 1
+
+
+def test_members_cannot_be_added_to_an_approved_study(inside: Inside) -> None:
+    """The approval names the keys; a proposal exchanged underneath it is no longer approved."""
+    from vitrail.store import studies
+    from vitrail.study.signed import text
+
+    inside.approve()
+    node = inside.agents["north"].node
+    proposal = studies.proposal(node.store, inside.study)
+    assert proposal is not None
+    members = {**proposal.members, "ghost": SigningKey.make().public.hex}
+    with node.store.writing(Event("proposed", inside.study)) as writing:
+        row = writing.rows(select(STUDIES))[0]
+        changed = text(proposal.model_copy(update={"members": members}))
+        writing.put(STUDIES, seq=row.seq, id=row.id, proposal=changed)
+    inside.turn()
+    assert codes(inside, "north") == {"not_approved"}
+
+
+# --- what the steward sees -------------------------------------------------------------------------------------------
+
+
+def test_a_preview_is_what_will_leave(inside: Inside) -> None:
+    node = inside.agents["north"].node
+    previewed = {name: found for name, _, found in review.preview(node, inside.study)}
+    assert "released" not in events(inside, "north")
+    inside.approve("north")
+    inside.turn()
+    assert {each.analysis: each for each in inside.released("north")} == previewed
+
+
+def test_a_damaged_snapshot_answers_nothing(inside: Inside) -> None:
+    inside.approve("north")
+    node = inside.agents["north"].node
+    file = node.directory.current_snapshot() / "person.parquet"
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    inside.turn()
+    assert codes(inside, "north") == {"cannot_compute"}
+    (shown,) = review.reviewed(node)
+    assert {"is not the file that was loaded" in what for _, _, _, what, _ in shown.refusals} == {True}
+
+
+def test_a_study_stays_with_the_snapshot_of_its_first_round(inside: Inside) -> None:
+    inside.approve()
+    inside.turn()
+    node = inside.agents["north"].node
+    other = inside.agents["south"].node.directory.current_snapshot()
+    import shutil
+
+    shutil.copytree(other, node.directory.snapshots / "newer")
+    (node.directory.snapshots / "current").write_text("newer\n")
+    inside.finish()
+    assert len({each.snapshot for each in inside.released("north")}) == 1
+
+
+def test_evidence_is_signed_by_the_hub(inside: Inside) -> None:
+    from vitrail.hub.status import evidence
+    from vitrail.study.evidence import Evidence
+
+    inside.approve()
+    found = inside.finish()
+    envelope = evidence(inside.registry, inside.study)["evidence"]
+    assert verified(envelope, "evidence", inside.registry.key.public, Evidence) == found
