@@ -83,5 +83,7 @@ def _observed(cohort: Cohort) -> str:
 
 
 def _exit(days: int | None) -> str:
+    if days == 0:
+        return "They stay for that day only."
     until = "observation ends" if days is None else f"{_days(days)} later, or observation ends"
     return f"They stay until {until}."

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from vitrail.study.aloud import cohort_aloud, event_aloud, window_aloud
+from vitrail.study.analyses.characterise import Characterise
+from vitrail.study.analyses.predict import Predict
 from vitrail.study.cohort import Cohort, Event
 
 
@@ -78,3 +80,32 @@ def test_a_whole_cohort() -> None:
         "day) or death (any), observed for 365 days before and 1 day after. Only the first time counts. "
         "They stay until 30 days later, or observation ends."
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {},
+            "1 to 365 days later, from age. Fit at all sites together in at most 25 rounds; test on 25% of the people, ",
+        ),
+        (
+            {"horizon": (0, 0), "test_share": 0.0},
+            "will start “o” that day, from age. Fit at all sites together in at most",
+        ),
+        ({"test_share": 0.0, "leave_one_site_out": True}, "rounds; test at each site with a model made without it."),
+        (
+            {"develop_at": ("a", "b")},
+            "Fit at a, b in at most 25 rounds; test on 25% of the people, set aside before, and at",
+        ),
+    ],
+)
+def test_predictions(asked: dict[str, Any], said: str) -> None:
+    base = {"kind": "predict", "target": "t", "outcome": "o", "horizon": (1, 365)}
+    assert said in Predict.model_validate(base | {"covariates": ({"name": "age", "age": True},)} | asked).aloud()
+
+
+def test_characterisations() -> None:
+    rate = {"name": "r", "population": "a", "outcome": "b"}
+    asked = Characterise.model_validate({"kind": "characterise", "cohorts": ("a", "b"), "incidence": (rate,)})
+    assert asked.aloud() == "describe “a”, “b”. Count how often “b” begins in “a”."

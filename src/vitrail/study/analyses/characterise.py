@@ -55,8 +55,8 @@ class Characterise(Word):
         """What is asked, in a sentence or two."""
         about = f" by {', '.join(each.name for each in self.table)}" if self.table else ""
         asked = f"describe {', '.join(f'“{name}”' for name in self.cohorts)}{about}."
-        rates = [f"“{each.outcome}” during “{each.population}”" for each in self.incidence]
-        return f"{asked} Count how often {' and '.join(rates)} begins." if rates else asked
+        rates = [f"“{each.outcome}” begins in “{each.population}”" for each in self.incidence]
+        return f"{asked} Count how often {', '.join(rates)}." if rates else asked
 
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""

@@ -50,13 +50,23 @@ class Predict(Word):
 
     def aloud(self) -> str:
         """What is asked, in a sentence or two."""
+        first, last = self.horizon
+        when = "that day" if first == last == 0 else f"{first:,} to {last:,} days later"
         where = f"at {', '.join(self.develop_at)}" if self.develop_at else "at all sites together"
-        features = ", ".join(each.name for each in self.covariates)
         return (
-            f"estimate who in “{self.target}” will start “{self.outcome}” {self.horizon[0]:,} to {self.horizon[1]:,} "
-            f"days later, from {features}; fit {where} in at most {self.max_rounds} rounds, and test it on people who "
-            "took no part."
+            f"estimate who in “{self.target}” will start “{self.outcome}” {when}, from "
+            f"{', '.join(each.name for each in self.covariates)}. Fit {where} in at most {self.max_rounds} rounds"
+            f"{self._tested()}."
         )
+
+    def _tested(self) -> str:
+        kinds = (
+            (self.test_share > 0, f"on {self.test_share:.0%} of the people, set aside before"),
+            (self.leave_one_site_out, "at each site with a model made without it"),
+            (bool(self.develop_at), "at the other sites"),
+        )
+        given = [words for asked, words in kinds if asked]
+        return f"; test {', and '.join(given)}" if given else ""
 
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""
