@@ -87,7 +87,7 @@ def test_a_whole_cohort() -> None:
     [
         (
             {},
-            "1 to 365 days later, from age. Fit at all sites together in at most 25 rounds; test on 25% of the people, ",
+            "1 to 365 days later, from age. Fit at all sites together in at most 25 rounds; test on 25% of ",
         ),
         (
             {"horizon": (0, 0), "test_share": 0.0},
