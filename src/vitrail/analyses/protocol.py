@@ -57,7 +57,8 @@ def _asked(body: Ask, answering: Sequence[str]) -> set[str]:
     """The sites that a question concerns."""
     if body.kind == "characterise":
         return set(answering)
-    return {site for part in (*body.fits, *body.validations) for site in part.sites}
+    fitting = {site for fit in body.fits for site in fit.sites}
+    return fitting | {site for part in body.validations for site in part.sites}
 
 
 def combine(study: Study, analysis: str, rounds: Sequence[Round]) -> Finding:

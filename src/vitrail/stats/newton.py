@@ -44,7 +44,7 @@ class State:
     * ``converged``: no coefficient would move by more than the tolerance.
     * ``singular``: the information at ``best`` cannot be inverted, so there is no step (``step`` is zeros).
     * ``diverging``: the log-likelihood has stopped rising but the coefficients have not stopped moving: it has no
-      maximum, as where the outcome is separated by the covariates.
+      maximum, as where the outcome is separated by the covariates, or one so far out that it looks the same.
     """
 
     best: Point
@@ -100,13 +100,13 @@ def _at(point: Point, before: State | None, tolerance: float) -> State:
 
 
 def _diverges(point: Point, step: Floats, before: State) -> bool:
-    """Whether the log-likelihood is flat to first order while the steps hardly shrink.
+    """Whether the log-likelihood is flat to first order while the same step comes again.
 
     Half the Newton decrement g'I⁻¹g is the rise still expected. Near a maximum it and the steps vanish together,
     quadratically; along a direction of separation it falls by a factor e a step while the steps stay as they are.
     """
-    flat = float(point.gradient @ step) <= 1e-3
-    return flat and bool(np.max(np.abs(step)) >= 0.9 * np.max(np.abs(before.step)))
+    flat = float(point.gradient @ step) <= 1e-4
+    return flat and bool(np.max(np.abs(step - before.step)) <= 0.01 * np.max(np.abs(step)))
 
 
 def solve(information: Floats, gradient: Floats) -> Floats | None:

@@ -137,8 +137,8 @@ class Fit(Word):
     """A fitted model: who took part, what came out, and whether it converged.
 
     ``rounds`` are the questions it took. ``stopped`` says why it ended: ``converged``; ``rounds``, there were no more;
-    ``singular``, the covariates do not tell their coefficients apart; ``diverging``, the likelihood has no maximum, as
-    where a covariate separates the outcome. Where it has not converged there are no coefficients, and
+    ``singular``, the covariates do not tell their coefficients apart; ``diverging``, the likelihood has no maximum that
+    can be told, as where a covariate separates the outcome. Where it has not converged there are no coefficients, and
     ``log_likelihood`` is the best seen, or None where no round was answered by all its sites. ``rows`` and ``events``
     are as each site printed them.
     """
