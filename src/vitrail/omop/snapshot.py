@@ -7,7 +7,8 @@ the manifest's canonical JSON, and the manifest holds the SHA-256 of every file,
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -169,14 +170,22 @@ PARTIAL = ".partial"
 CURRENT = "current"
 
 
-def partial_directory(snapshots: Path) -> Path:
-    """A new empty directory in which to write a snapshot; what an interrupted load left is removed."""
+@contextmanager
+def partial_snapshot(snapshots: Path) -> Iterator[Path]:
+    """A new directory in which to write a snapshot; what is left of it, or of a load that was killed, is removed."""
     snapshots.mkdir(exist_ok=True)
-    for left in snapshots.glob(f"{PARTIAL}*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    _remove_partial(snapshots)
     path = snapshots / PARTIAL
     path.mkdir(mode=0o700)
-    return path
+    try:
+        yield path
+    finally:
+        _remove_partial(snapshots)
+
+
+def _remove_partial(snapshots: Path) -> None:
+    for left in snapshots.glob(f"{PARTIAL}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def publish(snapshots: Path, partial: Path, manifest: Manifest) -> Snapshot:

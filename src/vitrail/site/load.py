@@ -8,7 +8,7 @@ from vitrail.deid.keys import PERSON_IDS, sub_key
 from vitrail.deid.policy import wanted
 from vitrail.deid.profile import usable
 from vitrail.ingest.source import Format, ingest
-from vitrail.omop.snapshot import Manifest, Snapshot, partial_directory, publish, vocabulary_digest
+from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest
 from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.staging import staging
@@ -34,9 +34,9 @@ def load(
     """
     tell = progress or (lambda _: None)
     profile, columns, key = usable(profile), wanted(), sub_key(site.secret, PERSON_IDS)
-    with staging(site, [source, *([vocabulary] if vocabulary else [])]) as db:
+    reads = [source, *([vocabulary] if vocabulary else [])]
+    with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial:
         extract = ingest(db, source, format, mapping, vocabulary, columns, tell)
-        partial = partial_directory(site.snapshots)
         files = deidentify(db, columns, key, partial, tell)
         tell("checking quality")
         checks = checked(db, partial, files, columns)

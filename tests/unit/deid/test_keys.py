@@ -59,7 +59,11 @@ def test_the_derivation_is_pinned(tmp_path: Path) -> None:
     """A change would give every person of every site a new id: that is a new version of the purpose, not an edit."""
     (tmp_path / "secret").write_text("00" * 32)
     key = sub_key(tmp_path / "secret", PERSON_IDS)
-    assert permuted(key, np.array([0, 1, 2], dtype=np.int64)).tolist() == [2513479530765585880, 2396027360309753027, 2106117286337551650]
+    assert permuted(key, np.array([0, 1, 2], dtype=np.int64)).tolist() == [
+        2513479530765585880,
+        2396027360309753027,
+        2106117286337551650,
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "zz" * 32, "ab" * 16])

@@ -104,7 +104,7 @@ id,stay,day,out,test,value
 
 
 def test_what_each_row_gives(tmp_path: Path) -> None:
-    extract, db = load(tmp_path, HEAD + PEOPLE + LABS, {"people.csv": PEOPLE_CSV, "sub/labs.csv": LABS_CSV})
+    _, db = load(tmp_path, HEAD + PEOPLE + LABS, {"people.csv": PEOPLE_CSV, "sub/labs.csv": LABS_CSV})
     assert rows(db, "SELECT person_id, gender_concept_id, year_of_birth FROM extract.person ORDER BY 1") == [
         (1, 8532, 1940), (2, 8507, 1930),
     ]  # fmt: skip
@@ -151,7 +151,7 @@ def test_each_fault_is_counted_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_row_that_gives_nothing_is_quarantined(tmp_path: Path) -> None:
-    labs = LABS.replace("    visits: [{concept: 9201, end: {column: out, layout: \"%d.%m.%Y\"}}]\n", "")
+    labs = LABS.replace('    visits: [{concept: 9201, end: {column: out, layout: "%d.%m.%Y"}}]\n', "")
     content = "id,stay,day,out,test,value\n1,,01.01.2000,,ast,1\n1,,01.01.2000,,hb,NA\n1,,01.01.2000,,hb,2000\n"
     extract, _ = load(tmp_path, HEAD + PEOPLE + labs, {"people.csv": PEOPLE_CSV, "sub/labs.csv": content})
     assert reasons(extract, "labs") == {NO_RECORD: 3}
@@ -166,8 +166,8 @@ def test_only_some_rows(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_header_in_another_encoding(tmp_path: Path) -> None:
-    mapping = HEAD + PEOPLE.replace("file: people.csv", "file: people.csv\n    columns: [id, sex, age, until, dead, hb, na]\n"
-                                    "    separator: tab\n    quotes: false\n    encoding: latin-1")  # fmt: skip
+    layout = ("columns: [id, sex, age, until, dead, hb, na]", "separator: tab", "quotes: false", "encoding: latin-1")
+    mapping = HEAD + PEOPLE.replace("file: people.csv", "\n    ".join(["file: people.csv", *layout]))
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "people.csv").write_bytes(b'1\tf\t60\t9\t0\t1\t2\n2\t"f\t60\t9\t0\t1\t\xe9\n3\tf\t1\n')
     extract, _ = load(tmp_path, mapping, {})
@@ -194,11 +194,14 @@ def test_what_the_source_lacks_is_named(tmp_path: Path, old: str, new: str, told
 
 
 def test_a_layout_that_is_none_is_an_error(tmp_path: Path) -> None:
+    labs = LABS.replace("%d.%m.%Y", "%Q%")
     with pytest.raises(SourceError, match="cannot be loaded by what the mapping says of 'labs'"):
-        load(tmp_path, HEAD + PEOPLE + LABS.replace("%d.%m.%Y", "%Q%"), {"people.csv": PEOPLE_CSV, "sub/labs.csv": LABS_CSV})
+        load(tmp_path, HEAD + PEOPLE + labs, {"people.csv": PEOPLE_CSV, "sub/labs.csv": LABS_CSV})
 
 
-TEXT = st.sampled_from(["1", "0", "7.5", "", "?", "NA", "-3", "x", "f", "m", "1e9", "100000", "hb", "99999999999999999999"])
+TEXT = st.sampled_from(
+    ["1", "0", "7.5", "", "?", "NA", "-3", "x", "f", "m", "1e9", "100000", "hb", "99999999999999999999"]
+)
 LINES = st.lists(st.tuples(*[TEXT] * 7), max_size=20)
 
 

@@ -49,7 +49,7 @@ def test_a_good_one_is_read(tmp_path: Path) -> None:
         ("record_type: 32817", "record_typ: 32817", 4, "not known here. Is it record_type?"),
         ("sub/labs.csv", "../secret-value.csv", 15, "leads elsewhere"),
         ("sub/labs.csv", "/etc/secret-value", 15, "leads elsewhere"),
-        ("sub/labs.csv", 'C:\\secret-value', 15, "leads elsewhere"),
+        ("sub/labs.csv", "C:\\secret-value", 15, "leads elsewhere"),
         ("{first_event: true, last_event: true}", "{first_event: true}", 13, "the period has no end"),
         ("{column: born}", "{column: born, age: secret-value}", 12, "age and on belong together"),
         ("{column: born}", "{age: a, on: {column: d, epoch: true}}", 12, "exactly one of column"),

@@ -74,7 +74,9 @@ def own_fault(table: str, header: Sequence[str], row: Row) -> str | None:
     return None
 
 
-def judged(table: str, header: Sequence[str], rows: Sequence[Row], persons: set[int] | None) -> tuple[Counter[str], set[int]]:
+def judged(
+    table: str, header: Sequence[str], rows: Sequence[Row], persons: set[int] | None
+) -> tuple[Counter[str], set[int]]:
     """How many rows each reason quarantines, and the keys of those loaded."""
     reasons: Counter[str] = Counter()
     seen: set[object] = set()
@@ -202,14 +204,17 @@ def test_a_vocabulary_as_athena_writes_it(tmp_path: Path) -> None:
     assert db.execute("SELECT * FROM extract.concept_ancestor").fetchall() == [(1, 1, 0, 0)]
 
 
+HAND = ("concept_id", "concept_name", "domain_id", "parent")
+
+
 def test_a_vocabulary_written_by_hand(tmp_path: Path) -> None:
-    small(tmp_path, {"concept": (("concept_id", "concept_name", "domain_id", "parent"),
-                                 [("1", "a", "Condition", ""), ("2", "b", "Condition", "1"), ("3", "c", "Condition", "1 2")])})  # fmt: skip
+    rows = [("1", "a", "Condition", ""), ("2", "b", "Condition", "1"), ("3", "c", "Condition", "1 2")]
+    small(tmp_path, {"concept": (HAND, rows)})
     extract, db = load(tmp_path)
     found = db.execute("SELECT * FROM extract.concept_ancestor ORDER BY ALL").fetchall()
     assert found == [(1, 1, 0, 0), (1, 2, 1, 1), (1, 3, 1, 2), (2, 2, 0, 0), (2, 3, 1, 1), (3, 3, 0, 0)]
     assert extract.ignored == {}
-    small(tmp_path, {"concept": (("concept_id", "concept_name", "domain_id", "parent"), [("1", "a", "x", "SECRET")])})
+    small(tmp_path, {"concept": (HAND, [("1", "a", "x", "SECRET")])})
     with pytest.raises(SourceError, match="a parent is no concept id") as caught:
         load(tmp_path)
     assert "SECRET" not in str(caught.value)
