@@ -172,11 +172,12 @@ def test_estimates_of_one_group_that_disagree_are_refused() -> None:
             released(*pair)
 
 
-def test_neighbouring_bins_of_the_same_few_people_do_not_add_up_to_many() -> None:
-    """Five people with three rows in each of six bins are five people."""
-    few, many = tuple(RawCount(5, 15) for _ in range(6)), tuple(people(50) for _ in range(6))
+@pytest.mark.parametrize(("most", "bins"), [(0, 1), (18, 1), (5, 1), (1, 2)])
+def test_neighbouring_bins_of_the_same_few_people_do_not_add_up_to_many(most: int, bins: int) -> None:
+    """Five people with three rows in each of six bins may be five people, and are fifteen in three bins at most."""
+    rows = 5 if most == 1 else 15
+    few, many = (RawCount(5, rows),) * 6, (people(50),) * 6
+    everyone = RawDiscrimination("fit", "all persons", RawCount(18, 6 * rows), people(300), 0.6, 0.5, 0.7)
     edges = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
-    for most, bins in ((0, 0), (18, 0), (5, 1)):
-        everyone = RawDiscrimination("fit", "all persons", RawCount(18, 90), people(300), 0.6, 0.5, 0.7)
-        raw = RawRiskBins("fit", "all persons", edges, few, many, (1.0,) * 6, most)
-        assert len(released(everyone, raw).estimates[1].bins) == bins
+    raw = RawRiskBins("fit", "all persons", edges, few, many, (1.0,) * 6, 15, most)
+    assert len(released(everyone, raw).estimates[1].bins) == bins

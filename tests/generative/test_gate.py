@@ -151,7 +151,9 @@ def _validation(group: str, rows: Rows, rng: np.random.Generator) -> list[Raw]:
     both = positives.count > 0 and negatives.count > 0
     value = float(rng.uniform(0.4, 0.95)) if both else math.nan
     bins = [(low <= rows.risk) & (rows.risk < high) for low, high in pairwise(EDGES)]
-    most = int(np.bincount(rows.person).max()) if len(rows.person) and rng.random() < 0.7 else 0
+    most, most_events = (int(np.bincount(each).max(initial=0)) for each in (rows.person, rows.person[rows.y]))
+    if rng.random() < 0.3:
+        most = most_events = 0
     table = []
     for at in THRESHOLDS:
         called = rows.risk >= at
@@ -169,8 +171,9 @@ def _validation(group: str, rows: Rows, rng: np.random.Generator) -> list[Raw]:
             tuple(rows.count(each & ~rows.y) for each in bins),
             tuple(float(rows.risk[each].sum()) for each in bins),
             most,
+            most_events,
         ),
-        RawThresholds("fit", group, tuple(table), most),
+        RawThresholds("fit", group, tuple(table), most, most_events),
     ]
 
 

@@ -154,8 +154,9 @@ class RawCalibration(Raw):
 class RawRiskBins(Raw):
     """A fine grid of predicted risk, not yet merged: edges (b + 1), and per bin counts and the sum of risks (b).
 
-    The edges are fixed before any data are seen. ``rows_per_person`` is the most rows that one person has; where it
-    is not given (0), the gate takes the people of neighbouring bins to be the same.
+    The edges are fixed before any data are seen. ``rows_per_person`` is the most rows that one person has, and
+    ``events_per_person`` the most with the outcome; where neither is given (0), the gate takes the people of
+    neighbouring bins to be the same.
     """
 
     family = "risk_bins"
@@ -166,13 +167,14 @@ class RawRiskBins(Raw):
     negatives: tuple[RawCount, ...]
     risk_sums: tuple[float, ...]
     rows_per_person: int = 0
+    events_per_person: int = 0
 
 
 @dataclass(frozen=True)
 class RawThresholds(Raw):
     """For each threshold the true and false positives and negatives, in the order tp, fp, fn, tn.
 
-    ``rows_per_person`` is as in :class:`RawRiskBins`.
+    ``rows_per_person`` and ``events_per_person`` are as in :class:`RawRiskBins`.
     """
 
     family = "thresholds"
@@ -180,6 +182,7 @@ class RawThresholds(Raw):
     group: str
     rows: tuple[tuple[float, RawCount, RawCount, RawCount, RawCount], ...]
     rows_per_person: int = 0
+    events_per_person: int = 0
 
 
 @dataclass(frozen=True)

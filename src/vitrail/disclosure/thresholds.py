@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vitrail.disclosure.bundle import Bundle, ratio, total
 from vitrail.disclosure.partitions import Partition
-from vitrail.disclosure.result import RawCount, RawThresholds
+from vitrail.disclosure.result import RawCount, RawRiskBins, RawThresholds
 from vitrail.disclosure.validation import both_classes, check, may_be_none, safe
 from vitrail.errors import Refusal
 from vitrail.study.release import SUPPRESSED, Count, Number, ThresholdRow, Thresholds
@@ -48,22 +48,27 @@ def kept(raw: RawThresholds, bundle: Bundle) -> tuple[dict[float, Cut], dict[flo
     )
     if not both_classes(raw.group, bundle):
         return {}, {}
-    first, second = (_kept(sorted(side, key=lambda cut: cut.at), raw, bundle) for side in sides)
+    first, second = (_kept(side, most, raw.group, bundle) for side, most in zip(sides, most_rows(raw), strict=True))
     return first, second
 
 
-def _kept(cuts: Sequence[Cut], raw: RawThresholds, bundle: Bundle) -> dict[float, Cut]:
+def most_rows(raw: RawThresholds | RawRiskBins) -> tuple[int, int]:
+    """The most rows of one person with the outcome, and without; 0 where it is not known."""
+    return raw.events_per_person or raw.rows_per_person, raw.rows_per_person
+
+
+def _kept(cuts: Sequence[Cut], most: int, group: str, bundle: Bundle) -> dict[float, Cut]:
     """From the lowest cut up, each that leaves safe pieces between it, the last one kept, and both ends."""
-    none = may_be_none(raw.group, bundle)
+    none = may_be_none(group, bundle)
     printed: list[Cut] = []
-    for cut in cuts:
-        pieces = [cut.above, cut.below, *(_between(last, cut, raw.rows_per_person) for last in printed[-1:])]
+    for cut in sorted(cuts, key=lambda each: each.at):
+        pieces = [cut.above, cut.below, *(_between(last, cut, most) for last in printed[-1:])]
         if bundle.policy.public_data_only or all(safe(piece, none, bundle) for piece in pieces):
             printed.append(cut)
     return {cut.at: cut for cut in printed}
 
 
-def _between(low: Cut, high: Cut, rows_per_person: int) -> RawCount:
+def _between(low: Cut, high: Cut, most: int) -> RawCount:
     """The count between two cuts, and how many people are certainly behind it."""
     count = low.above.count - high.above.count
     if count < 0:
@@ -71,12 +76,12 @@ def _between(low: Cut, high: Cut, rows_per_person: int) -> RawCount:
             "disclosure", "A threshold table grows with its threshold.", "Report a fault in the analysis that made it."
         )
     persons = (low.above.persons - high.above.persons, high.below.persons - low.below.persons)
-    return RawCount(max(*persons, at_least(count, rows_per_person)), count)
+    return RawCount(max(*persons, at_least(count, most)), count)
 
 
-def at_least(count: int, rows_per_person: int) -> int:
-    """How many people are certainly behind ``count`` rows, if nobody has more than ``rows_per_person`` (0: unknown)."""
-    return math.ceil(count / rows_per_person) if rows_per_person else min(count, 1)
+def at_least(count: int, most: int) -> int:
+    """How many people are certainly behind ``count`` rows, if nobody has more than ``most`` of them (0: unknown)."""
+    return math.ceil(count / most) if most else min(count, 1)
 
 
 def _row(
