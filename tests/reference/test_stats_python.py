@@ -112,8 +112,9 @@ def test_newton_is_statsmodels_also_where_full_steps_overshoot():
 def test_separation_is_told_apart_as_linear_programming_does():
     """There is no maximum where some b ≠ 0 has (2y - 1)Xb >= 0 in all rows.
 
-    Source: Albert A, Anderson JA. Biometrika 1984;71:1-10. Such a fit must never be called converged. Where one row only is on the wrong side the maximum may be so far out
-    that the fit is called diverging all the same; 9 of 1,792 fits did in 3,000 seeds of this kind.
+    Source: Albert A, Anderson JA. Biometrika 1984;71:1-10. Such a fit must never be called converged. Where one row
+    only is on the wrong side the maximum may be so far out that the fit is called diverging all the same; 9 of 1,792
+    fits did in 3,000 seeds of this kind.
     """
     verdicts: dict[bool, list[str]] = {True: [], False: []}
     for seed in range(250):
@@ -193,10 +194,11 @@ def test_the_same_rows_give_the_same_bits_with_one_thread_and_with_two():
         import hashlib, numpy as np
         from vitrail.stats import logistic
         rng = np.random.default_rng(0)
-        X = np.asfortranarray(rng.normal(size=(50_000, 16)))
-        point = logistic.evaluate(X, rng.random(50_000) < 0.3, rng.normal(size=16) / 4)
-        bits = point.gradient.tobytes() + point.information.tobytes() + np.float64(point.log_likelihood).tobytes()
-        print(hashlib.sha256(bits).hexdigest())
+        for n, p in ((40_000, 2), (40_000, 16), (4_000, 201)):
+            X = np.asfortranarray(rng.normal(size=(n, p)))
+            point = logistic.evaluate(X, rng.random(n) < 0.3, rng.normal(size=p) / p)
+            bits = point.gradient.tobytes() + point.information.tobytes() + np.float64(point.log_likelihood).tobytes()
+            print(hashlib.sha256(bits).hexdigest())
     """)
     found = {
         subprocess.run(

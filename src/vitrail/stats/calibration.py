@@ -54,7 +54,7 @@ def _recalibrated(
     covariance = newton.invert(state.best.information)
     if state.verdict != "converged" or covariance is None:
         return [np.nan] * X.shape[1], [np.nan] * X.shape[1]
-    scores = sums(X * logistic.residuals(y, X @ state.best.coefficients + offset)[:, None], first)
+    scores = sums(X * logistic.residuals(y, logistic.linear(X, state.best.coefficients) + offset)[:, None], first)
     if len(scores) < len(y):
-        covariance = covariance @ (scores.T @ scores) @ covariance
+        covariance = covariance @ np.einsum("ki,kj->ij", scores, scores) @ covariance
     return state.best.coefficients.tolist(), np.sqrt(np.diag(covariance)).tolist()

@@ -78,7 +78,7 @@ def _update(fit: FitAsk, built: Design) -> RawModelUpdate:
     _check(fit, built)
     dates, coefficients = built.free, np.array(fit.coefficients)
     point = logistic.evaluate(dates.X, dates.y, coefficients)
-    linear: Floats = dates.X @ coefficients
+    linear = logistic.linear(dates.X, coefficients)
     weights = logistic.weights(linear)
     level_persons, pair_persons = _support(built)
     return RawModelUpdate(

@@ -14,7 +14,7 @@ from vitrail.disclosure.result import (
     RawRiskBins,
     RawThresholds,
 )
-from vitrail.stats import persons
+from vitrail.stats import logistic, persons
 from vitrail.stats.calibration import calibration
 from vitrail.stats.discrimination import auroc
 from vitrail.stats.newton import Floats
@@ -27,7 +27,7 @@ def validate(
     fit: str, group: str, coefficients: Sequence[float], dates: IndexDates, thresholds: Sequence[float]
 ) -> tuple[Raw, ...]:
     """All that is computed of one fit on one group of index dates."""
-    linear: Floats = dates.X @ np.array(coefficients)
+    linear = logistic.linear(dates.X, np.array(coefficients))
     estimates = (
         _discrimination(fit, group, linear, dates),
         _calibration(fit, group, linear, dates),
@@ -69,6 +69,7 @@ def _risk_bins(fit: str, group: str, risk: Floats, dates: IndexDates) -> RawRisk
         negatives=_counts(bins, ~dates.y, dates),
         risk_sums=tuple(np.bincount(place, risk, len(bins)).tolist()),
         rows_per_person=persons.most_rows(dates.person),
+        events_per_person=persons.most_rows(dates.person[dates.y]),
     )
 
 
@@ -84,4 +85,5 @@ def _thresholds(fit: str, group: str, risk: Floats, dates: IndexDates, threshold
         cells = (called & dates.y, called & ~dates.y, ~called & dates.y, ~called & ~dates.y)
         tp, fp, fn, tn = (dates.count(cell) for cell in cells)
         rows.append((threshold, tp, fp, fn, tn))
-    return RawThresholds(fit, group, tuple(rows), persons.most_rows(dates.person))
+    most, most_events = persons.most_rows(dates.person), persons.most_rows(dates.person[dates.y])
+    return RawThresholds(fit, group, tuple(rows), most, most_events)
