@@ -36,7 +36,8 @@ def joined(extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Alliance
     registry = Registry(hub.store(), SigningKey.read(hub.key))
     for name in SITES:
         node = make(alliance.root / name, name, "public-data")
-        load(node.directory, extracts / name, format="omop", profile="already-deidentified", public=True)
+        source = extracts / name
+        node.loaded(load(node.directory, source, format="omop", profile="already-deidentified", public=True))
         add_member(registry, alliance.hub, name, node.directory.agent_public, alliance.root / f"kit-{name}")
     for name in SITES:
         node = Node.open(alliance.root / name)

@@ -62,16 +62,15 @@ def load(
     """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
     from vitrail.site.load import load as load_source
     from vitrail.site.node import Node
-    from vitrail.store.store import Event
 
     node = Node.open(directory)
     snapshot = load_source(
         node.directory, source, format=form, profile=profile, mapping=mapping, vocabulary=vocabulary, public=public,
         progress=lambda step: typer.echo(f"{step} …", err=True),
     )  # fmt: skip
+    node.loaded(snapshot)
     rows = {file.table: file.rows for file in snapshot.manifest.files}
     quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
-    node.store.record(Event("loaded", snapshot.id, {"rows": rows, "quarantined": quarantined}))
     if as_json:
         typer.echo(json.dumps({"snapshot": snapshot.id, "rows": rows, "quarantined": quarantined}))
         return

@@ -11,6 +11,7 @@ from vitrail import wire
 from vitrail.disclosure.policy import Policy, named
 from vitrail.errors import NodeError, WireError
 from vitrail.governance.ledger import Sealer
+from vitrail.omop.snapshot import Snapshot
 from vitrail.site.directory import SiteCard, SiteDirectory
 from vitrail.store.store import Event, Store
 from vitrail.study.parties import Kit
@@ -62,6 +63,12 @@ class Node:
             return verified(wire.parse(path.read_bytes()), POLICY, self.steward, Policy)
         except (OSError, WireError) as error:
             raise NodeError(f"{path} is no policy that this site's steward signed.", "Restore it.") from error
+
+    def loaded(self, snapshot: Snapshot) -> None:
+        """Enter in the ledger that a snapshot came into use."""
+        quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
+        rows = {file.table: file.rows for file in snapshot.manifest.files}
+        self.store.record(Event("loaded", snapshot.id, {"rows": rows, "quarantined": quarantined}))
 
     def alliance(self) -> Kit:
         """What the alliance manager's kit said. Raises NodeError where the site has not joined."""
