@@ -80,8 +80,8 @@ class Hub:
             self.advance(study)
 
     def stop(self) -> None:
-        """Finish what is being done and do no more."""
-        self._worker.shutdown(cancel_futures=True)
+        """Finish what was begun. Were it cut short, the next start would take it up."""
+        self._worker.shutdown()
 
     def _advance(self, study: Digest) -> None:
         try:
