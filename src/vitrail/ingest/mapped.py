@@ -24,7 +24,7 @@ from vitrail.ingest.mapping import (
     When,
 )
 from vitrail.ingest.reading import Staged
-from vitrail.ingest.records import Field, Record
+from vitrail.ingest.records import ROWS, Field, Record
 from vitrail.omop.sql import Node, all_of, any_of, column, sql, table
 from vitrail.omop.tables import TABLES, Table
 
@@ -90,7 +90,7 @@ class Compiler:
                 f"The mapping's file '{self.name}' speaks of the column '{name}', which {self.path} does not have.",
                 "Write the column's name as the file has it; capital letters count.",
             )
-        return column(name)
+        return column(name, ROWS)  # with its table, for the code lists that it is looked up in have columns too
 
     def _only(self) -> list[tuple[Node, str]]:
         only = self.mapping.only
@@ -221,9 +221,12 @@ class Compiler:
     def _concept(self, codes: Codes) -> Value:
         text = self.text(codes.column)
         self.lists.append(codes)
-        same = sql("number = :n", n=number(text)) if codes.as_numbers else sql("code = :v", v=text)
+        same = sql("c.number = :n", n=number(text)) if codes.as_numbers else sql("c.code = :v", v=text)
         found = sql(
-            "(SELECT concept FROM :codes WHERE list = :list AND :same)", codes=CODES, list=len(self.lists), same=same
+            "(SELECT c.concept FROM :codes AS c WHERE c.list = :list AND :same)",
+            codes=CODES,
+            list=len(self.lists),
+            same=same,
         )
         if codes.others == "zero":
             return Value(sql("CASE WHEN :v IS NOT NULL THEN coalesce(:f, 0) END", v=text, f=found), text, "")

@@ -113,11 +113,12 @@ def _header(path: Path, layout: Layout) -> tuple[str, ...]:
     try:
         reader = csv.reader([line.decode(encoding)], delimiter=layout.delimiter, quoting=quoting, strict=True)
         names = tuple(each.strip() for each in next(reader, []))
+        named = tuple(each or f"column {number}" for number, each in enumerate(names, 1))
     except (UnicodeDecodeError, csv.Error) as error:
         raise _no_header(path) from error
     if len(line) > MAX_HEADER_BYTES or not any(names) or any("\0" in each for each in names):
         raise _no_header(path)
-    return names
+    return named
 
 
 def _no_header(path: Path) -> SourceError:
@@ -127,6 +128,8 @@ def _no_header(path: Path) -> SourceError:
 def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
     lowered = [each.lower() for each in columns]
     for number, name in enumerate(lowered, 1):
+        if name == "rowid":
+            raise SourceError(f"{path}: column {number} has a name that the database keeps for itself.", "Rename it.")
         if lowered.index(name) != number - 1:
             first = lowered.index(name) + 1
             raise SourceError(f"{path}: columns {first} and {number} have the same name.", "Rename one of them.")

@@ -16,6 +16,9 @@ from vitrail.ingest.reading import Staged
 from vitrail.omop.sql import Node, any_of, column, run, sql, table
 from vitrail.omop.tables import VOCABULARY, Column, Table
 
+ROWS = "cleaned"
+"""The name of a file's rows, their text trimmed and null where missing, where records speak of their columns."""
+
 ROW = "row"
 """The number of a row in its file, from 1, in the typed table."""
 
@@ -111,7 +114,7 @@ def _judged(staged: Staged, records: Sequence[Record], missing: tuple[str, ...])
         faults.append((none, NO_RECORD))
     kept = exp.Star(except_=[exp.to_identifier(name, quoted=True) for name in hidden])
     texts = [exp.alias_(present(column(each), missing), each, quoted=True) for each in staged.columns]
-    cleaned = exp.select("rowid", *texts).from_(staged.table).subquery("cleaned")
+    cleaned = exp.select("rowid", *texts).from_(staged.table).subquery(ROWS)
     valued = exp.select(*values).from_(cleaned).subquery("valued")
     return exp.select(kept, exp.alias_(_first(faults), "fault")).from_(valued)
 
