@@ -190,8 +190,8 @@ def _described(schema: Schema, definitions: Schema) -> str:
     return _DESCRIBED.get(schema.get("type", "object"), _mapping)(schema, definitions) + or_null
 
 
-def _word(value: str | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else value
+def _word(value: str | bool | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _number(schema: Schema, _: Schema) -> str:

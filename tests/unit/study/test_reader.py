@@ -1,11 +1,18 @@
 """Where a study file is wrong, what is wrong with it, and what to write instead."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vitrail.errors import StudyError, StudyFileError
+from vitrail.ingest.mapping import Mapping
+from vitrail.study import explain
 from vitrail.study.reader import parse_study, read_study
+from vitrail.study.study import Study
+from vitrail.study.word import Word
 
 GOOD = """\
 vitrail: study/1
@@ -116,3 +123,24 @@ def test_a_file_that_is_not_there_is_another_matter(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as wrong:
         read_study(tmp_path / "wrong.yaml")
     assert wrong.value.exit_status == 1
+
+
+def described_parts(schema: Any) -> Iterator[Any]:
+    """Every part of a schema that stands for a value."""
+    if isinstance(schema, dict):
+        for values in (schema.get("properties", {}), schema.get("patternProperties", {}), schema.get("$defs", {})):
+            yield from values.values()
+        yield from schema.get("prefixItems", ())
+        yield from [schema["items"]] if "items" in schema else []
+    if isinstance(schema, dict | list):
+        for inner in schema.values() if isinstance(schema, dict) else schema:
+            yield from described_parts(inner)
+
+
+@pytest.mark.parametrize("word", [Study, Mapping])
+def test_every_part_of_the_schema_has_words_for_what_to_write(word: type[Word]) -> None:
+    schema = word.model_json_schema()
+    parts = list(described_parts(schema))
+    assert len(parts) > 40
+    for part in parts:
+        assert re.fullmatch(r"[a-z0-9].*", explain._described(part, schema["$defs"])), part
