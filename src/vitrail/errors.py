@@ -93,6 +93,10 @@ class NotTaken(TransportError):
     exit_status = 1
 
 
+class StoreError(VitrailError):
+    """A node's database cannot be read or written."""
+
+
 class LedgerError(VitrailError):
     """A ledger does not fit its own signed head."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.carriers import KEYS, Carrier, make_study
-from vitrail.errors import NotTaken
+from vitrail.errors import NotTaken, TransportError
 from vitrail.governance import ledger
 from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Asked, Proposal
 from vitrail.study.release import Release
@@ -206,6 +206,22 @@ def test_a_waiting_fetch_returns_when_something_comes(carrier: Carrier, study: S
     assert carrier.mailbox("north").fetch(before, wait=20)
     assert 0.2 < time.monotonic() - started < 10
     proposing.join()
+
+
+def test_an_unwell_hub_may_take_it_later(carrier: Carrier, study: Study) -> None:
+    """A sender must not take a hub's own trouble for a no."""
+    carrier.propose(study)
+    question = questions(carrier, study)[0]
+    with carrier.registry.store._engine.begin() as raw:
+        state = raw.exec_driver_sql("SELECT state FROM seal").scalar_one()
+        raw.exec_driver_sql("DELETE FROM seal")
+    with pytest.raises(TransportError) as trouble:
+        carrier.mailbox("north").post(answer(question))
+    assert not isinstance(trouble.value, NotTaken)
+    with carrier.registry.store._engine.begin() as raw:
+        raw.exec_driver_sql("INSERT INTO seal (id, state) VALUES (1, ?)", (state,))
+    carrier.mailbox("north").post(answer(question))
+    assert carrier.registry.rounds(study.id)[question.analysis][0].releases
 
 
 def test_a_waiting_fetch_gives_up_in_time(carrier: Carrier) -> None:

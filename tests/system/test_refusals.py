@@ -252,6 +252,22 @@ def test_a_damaged_snapshot_answers_nothing(inside: Inside) -> None:
     assert {"is not the file that was loaded" in what for _, _, _, what, _ in shown.refusals} == {True}
 
 
+def test_a_snapshot_that_is_not_there_holds_the_answer(inside: Inside) -> None:
+    inside.approve("north")
+    node = inside.agents["north"].node
+    manifest = node.directory.current_snapshot() / "manifest.json"
+    content = manifest.read_bytes()
+    manifest.unlink()
+    said: list[str] = []
+    inside.agents["north"].say = said.append
+    inside.turn(3)
+    assert not inside.released("north")
+    assert len(said) == 1
+    manifest.write_bytes(content)
+    inside.turn()
+    assert codes(inside, "north") == {None}
+
+
 def test_a_study_stays_with_the_snapshot_of_its_first_round(inside: Inside) -> None:
     inside.approve()
     inside.turn()

@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 
-from vitrail.errors import NodeError, NotTaken, VitrailError, WireError
+from vitrail.errors import LedgerError, NodeError, NotTaken, StoreError, VitrailError, WireError
 from vitrail.hub.exchange import Exchange, envelope_of
 from vitrail.hub.learn import advance
 from vitrail.hub.registry import Registry
@@ -103,6 +104,7 @@ def service(hub: Hub) -> FastAPI:
 
     app = FastAPI(title="Vitrail hub", openapi_url=None, lifespan=lifespan)
     app.state.hub = hub
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])  # no name of a web site
     app.add_exception_handler(VitrailError, _problem)
     app.include_router(routes)
     return app
@@ -178,7 +180,9 @@ def _hub(request: Request) -> Hub:
 
 
 async def _content(request: Request) -> bytes:
-    """The request's body, up to the largest message."""
+    """The request's body, up to the largest message. Only as JSON: a page in a browser may not send that elsewhere."""
+    if request.headers.get("content-type") != "application/json":
+        raise WireError("The message is not sent as application/json.", "Send it so.")
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -187,8 +191,10 @@ async def _content(request: Request) -> bytes:
     return bytes(content)
 
 
-STATUS: dict[type[Exception], int] = {WireError: 400, NotTaken: 403, NodeError: 404}
-"""The HTTP status of each kind of problem with a request; 422 for others."""
+STATUS: dict[type[Exception], int] = {
+    WireError: 400, NotTaken: 403, NodeError: 404, StoreError: 503, LedgerError: 503,
+}  # fmt: skip
+"""The HTTP status of each kind of problem: 4xx where the request is wrong for good, 503 where the hub is unwell."""
 
 
 def _problem(_: Request, error: Exception) -> Response:

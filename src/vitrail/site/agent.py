@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sqlalchemy import select
 
-from vitrail.errors import NodeError, NotTaken, TransportError
+from vitrail.errors import NodeError, NotTaken, SnapshotError, TransportError
 from vitrail.site import record
 from vitrail.site.answer import Answer, Asking, answer
 from vitrail.site.glass import Opening
@@ -37,6 +37,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.opening = Opening(self.node)
+        self._told = ""
         self.inbox = Inbox(self.node.store, self.node.alliance())
 
     def run(self) -> NoReturn:
@@ -47,8 +48,7 @@ class Agent:
                 self.turn()
                 pause = FIRST_PAUSE
             except TransportError as error:
-                if pause == FIRST_PAUSE:
-                    self.say(str(error))
+                self._tell(str(error))
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -73,8 +73,8 @@ class Agent:
             return False
         try:
             glass = self.opening.glass(question.study)
-        except NodeError as error:
-            self.say(str(error))
+        except (NodeError, SnapshotError) as error:
+            self._tell(str(error))
             return False
         approval = decision.envelope if decision.approved else None
         asking = Asking(proposal, question, record.rounds_before(store, question), approval)
@@ -109,6 +109,12 @@ class Agent:
                 self.say(str(error))
             with self.node.store.writing(happened) as writing:
                 writing.put(REACHED, box=OUTBOX, seq=row.seq)
+
+    def _tell(self, trouble: str) -> None:
+        """Say what is the matter, once until it is something else."""
+        if trouble != self._told:
+            self.say(trouble)
+        self._told = trouble
 
     def reached(self, box: str) -> int:
         """How far the inbox was read, or the outbox emptied."""

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitrail import wire
-from vitrail.errors import LedgerError, NodeError
+from vitrail.errors import LedgerError, StoreError
 from vitrail.store.tables import LEDGER, METADATA, SEAL
 
 Seal = Callable[[str | None, bytes], str]
@@ -127,7 +127,10 @@ class Store:
                 "details": dict(happened.details),
             }
         )
-        state = self._seal(connection.execute(select(SEAL.c.state)).scalar(), entry)
+        state = connection.execute(select(SEAL.c.state)).scalar()
+        if seq > 0 and state is None:
+            raise LedgerError("The ledger's signed head is gone.", "Keep the database as it is; restore a backup.")
+        state = self._seal(state, entry)
         connection.execute(insert(LEDGER).values(seq=seq, entry=entry))
         Writing(connection).put(SEAL, id=1, state=state)
 
@@ -136,7 +139,7 @@ class Store:
         try:
             yield
         except SQLAlchemyError as error:
-            raise NodeError(
+            raise StoreError(
                 f"{self._path} cannot be read or written ({type(error).__name__}).",
                 "Check that it is a node's database, whole, writable, and on a disk with space.",
             ) from error

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from vitrail.errors import NotTaken, TransportError, VitrailError
+from vitrail.errors import LedgerError, NotTaken, StoreError, TransportError, VitrailError
 from vitrail.study.signed import Envelope
 from vitrail.transport import MAX_POST_BYTES, MAX_WAIT, Exchange, Message
 from vitrail.transport.poll import signed_poll
@@ -28,10 +29,8 @@ class LocalMailbox:
         """See :meth:`vitrail.transport.Mailbox.post`."""
         if len(json.dumps(envelope)) > MAX_POST_BYTES:
             raise NotTaken("The message is too large.", "Send less.")
-        try:
+        with _typed_errors():
             self.exchange.take(envelope)
-        except VitrailError as error:
-            raise NotTaken(error.what, error.do) from error
 
     def fetch(self, after: int, wait: float = 0.0) -> Sequence[Message]:
         """See :meth:`vitrail.transport.Mailbox.fetch`."""
@@ -44,9 +43,16 @@ class LocalMailbox:
             time.sleep(PAUSE)
 
     def _waiting(self, poll: Envelope) -> Sequence[Message]:
-        try:
+        with _typed_errors():
             return self.exchange.waiting(poll)
-        except TransportError:
-            raise
-        except VitrailError as error:
-            raise NotTaken(error.what, error.do) from error
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    """A hub that is unwell may be well later; whatever else it says no to, it always will."""
+    try:
+        yield
+    except (StoreError, LedgerError) as error:
+        raise TransportError(error.what, error.do) from error
+    except VitrailError as error:
+        raise NotTaken(error.what, error.do) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from vitrail.errors import LedgerError, NodeError
+from vitrail.errors import LedgerError, NodeError, StoreError
 from vitrail.governance import ledger
 from vitrail.governance.ledger import Sealer
 from vitrail.store.alone import alone
@@ -101,6 +101,15 @@ def test_an_entry_changed_behind_the_database_is_found(store: Store, tmp_path: P
         ledger.verify(*store.ledger(), KEY.public)
 
 
+def test_nothing_is_written_once_the_head_is_gone(store: Store, tmp_path: Path) -> None:
+    store.record(Event("made", "x"))
+    with sqlite3.connect(tmp_path / "node.db") as raw:
+        raw.execute("DELETE FROM seal")
+    with pytest.raises(LedgerError, match="head is gone"):
+        store.record(Event("made", "y"))
+    assert len(store.ledger()[0]) == 1
+
+
 def test_writers_wait_for_each_other(tmp_path: Path) -> None:
     """Two connections, as of two processes: every entry is there, in one order, under one head."""
     stores = [Store(tmp_path / "node.db", Sealer(KEY)) for _ in range(2)]
@@ -141,7 +150,7 @@ def test_full_durability_is_on(store: Store) -> None:
 
 def test_a_file_that_is_no_database_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "node.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(NodeError, match="cannot be read or written"):
+    with pytest.raises(StoreError, match="cannot be read or written"):
         Store(tmp_path / "node.db", Sealer(KEY))
 
 
