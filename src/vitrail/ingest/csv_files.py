@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Columns
-from vitrail.ingest.mapped import CODES, Compiler, hashed
+from vitrail.ingest.mapped import Compiler, hashed
 from vitrail.ingest.mapping import Codes, Mapping, SourceFile
 from vitrail.ingest.reading import Layout, Staged, stage_csv
 from vitrail.ingest.records import Account, Record, extract_view, load_rows
@@ -21,8 +22,7 @@ Given = list[tuple[str, int, Record]]
 
 def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, columns: Columns) -> list[Account]:
     """Load all files of a mapping, the one that gives persons first. Raises SourceError."""
-    run(db, "CREATE TABLE :t (list INTEGER, code VARCHAR, number DOUBLE, concept INTEGER)", t=CODES)
-    accounts, given, lists = [], Given(), list[Codes]()
+    accounts, given, lists = [], Given(), dict[str, Codes]()
     counts = {name: sum(map(len, file.events.values())) for name, file in mapping.files.items()}
     first = 0
     for name, file in sorted(mapping.files.items(), key=lambda item: item[1].person is None):
@@ -31,8 +31,8 @@ def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, c
         _check_hashes(db, staged, file, path)
         compiler = Compiler(mapping, name, file, staged, path, columns, first, sum(counts.values()), lists)
         records = compiler.records()
-        _fill_codes(db, lists)
-        accounts.append(_loaded(db, staged, records, mapping.missing, path))
+        _write_lists(db, lists)
+        accounts.append(_loaded(db, compiler, records))
         given += [(name, number, record) for number, record in enumerate(records)]
         if file.person is not None:
             _view(db, "person", given, columns)
@@ -69,26 +69,28 @@ def _layout(file: SourceFile) -> Layout:
     return Layout(separator, file.quotes, file.encoding, file.columns)
 
 
-def _fill_codes(db: duckdb.DuckDBPyConnection, lists: Sequence[Codes]) -> None:
-    """Bring the table of code lists up to date."""
-    run(db, "DELETE FROM :t", t=CODES)
-    rows = [
-        (number, code, float(code) if each.as_numbers else None, concept)
-        for number, each in enumerate(lists, 1)
-        for code, concept in each.codes.items()
-    ]
-    if rows:
-        db.executemany(f"INSERT INTO {CODES.sql(dialect='duckdb')} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
+def _write_lists(db: duckdb.DuckDBPyConnection, lists: dict[str, Codes]) -> None:
+    """Make the table ``lookup.<name>`` of each code list that has none yet."""
+    for name, codes in lists.items():
+        rows = pa.table(
+            {
+                "code": pa.array(codes.codes.keys()),
+                "number": pa.array([float(code) if codes.as_numbers else None for code in codes.codes], pa.float64()),
+                "concept": pa.array(codes.codes.values(), pa.int32()),
+            }
+        )
+        db.register("codes", rows)
+        run(db, "CREATE TABLE IF NOT EXISTS :t AS SELECT * FROM codes", t=table(name, "lookup"))
+        db.unregister("codes")
 
 
-def _loaded(
-    db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], missing: tuple[str, ...], path: Path
-) -> Account:
+def _loaded(db: duckdb.DuckDBPyConnection, compiler: Compiler, records: Sequence[Record]) -> Account:
     try:
-        return load_rows(db, staged, records, missing)
+        return load_rows(db, compiler.staged, records, compiler.mapping.missing, compiler.lookups)
     except duckdb.Error as error:
         raise SourceError(
-            f"{path} cannot be loaded by what the mapping says of '{staged.name}'.", "Check the layouts of its dates."
+            f"{compiler.path} cannot be loaded by what the mapping says of '{compiler.name}'.",
+            "Check the layouts of its dates.",
         ) from error
 
 

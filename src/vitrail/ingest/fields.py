@@ -4,7 +4,7 @@ Casts are guarded by patterns, for DuckDB's own take ``1.5`` for the integer 2, 
 for a date, and ignore text after a date. The patterns also bound what is cast, so that nothing overflows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vitrail.omop.sql import Node, sql
 from vitrail.omop.tables import Type
@@ -36,7 +36,7 @@ _DATE = r"(18|19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 
 
-def present(text: Node, missing: tuple[str, ...] = ()) -> Node:
+def present(text: Node, missing: Sequence[str] = ()) -> Node:
     """The trimmed text, null where nothing or a mark of ``missing`` stands."""
     found = sql("nullif(trim(:v), '')", v=text)
     for mark in missing:

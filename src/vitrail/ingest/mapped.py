@@ -1,7 +1,7 @@
 """From a mapping file's words to the records that each row of a file gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlglot import exp
@@ -24,13 +24,11 @@ from vitrail.ingest.mapping import (
     When,
 )
 from vitrail.ingest.reading import Staged
-from vitrail.ingest.records import ROWS, Field, Record
+from vitrail.ingest.records import ROWS, Field, Lookup, Record
 from vitrail.omop.sql import Node, all_of, any_of, column, sql, table
 from vitrail.omop.tables import TABLES, Table
 
 LEFT_OUT = "left out by `only`"
-CODES = table("code", "lookup")
-"""The code lists of a mapping in the staging database: list, code, number, concept."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,11 @@ class Value:
 
 @dataclass
 class Compiler:
-    """Makes the records of one file. ``lists`` collects the code lists that they look up, over all files.
+    """Makes the records of one file, and collects the code lists in which they look up its columns.
 
-    ``first`` is how many records the files before have: the key of an event is its row's number times
-    ``of`` (the records of all files) plus its record's number, so that keys are unique and in the file's order.
+    ``lists`` is that of all files. ``first`` is how many records the files before have: the key of an event is its
+    row's number times ``of`` (the records of all files) plus its record's number, so that keys are unique and in the
+    file's order.
     """
 
     mapping: Mapping
@@ -62,7 +61,8 @@ class Compiler:
     columns: Columns
     first: int
     of: int
-    lists: list[Codes]
+    lists: dict[str, Codes]
+    lookups: list[Lookup] = field(default_factory=list)
 
     def records(self) -> list[Record]:
         """All records of the file, in the order of the words that it may have."""
@@ -139,7 +139,7 @@ class Compiler:
         record = self._record(
             "observation_period",
             {
-                "observation_period_id": Value(sql("rowid + 1")),
+                "observation_period_id": Value(sql("cleaned.rowid + 1")),
                 "observation_period_start_date": start,
                 "observation_period_end_date": end,
                 "period_type_concept_id": _constant(self.mapping.record_type),
@@ -165,7 +165,7 @@ class Compiler:
         return replace(self._record(of.name, values, conditions), checks=tuple(checks))
 
     def _key(self, ordinal: int) -> Value:
-        return Value(sql("rowid * :of + :n", of=self.of, n=ordinal))
+        return Value(sql("cleaned.rowid * :of + :n", of=self.of, n=ordinal))
 
     def _what(self, of: Table, event: EventRecord) -> dict[str, Value]:
         """The columns that say what happened."""
@@ -195,7 +195,7 @@ class Compiler:
 
     def _id(self, of: Id) -> Value:
         if of.column is None:
-            return Value(sql("rowid + 1"))
+            return Value(sql("cleaned.rowid + 1"))
         text = self.text(of.column)
         if of.text:
             return Value(hashed(text), text)
@@ -220,16 +220,16 @@ class Compiler:
 
     def _concept(self, codes: Codes) -> Value:
         text = self.text(codes.column)
-        self.lists.append(codes)
-        same = sql("c.number = :n", n=number(text)) if codes.as_numbers else sql("c.code = :v", v=text)
-        found = sql(
-            "(SELECT c.concept FROM :codes AS c WHERE c.list = :list AND :same)",
-            codes=CODES,
-            list=len(self.lists),
-            same=same,
-        )
+        name = f"code list {len(self.lists) + 1}"
+        self.lists[name] = codes
+        if codes.as_numbers:
+            same = sql(":c = :n", c=column("number", name), n=number(text))
+        else:
+            same = sql(":c = :v", c=column("code", name), v=text)
+        self.lookups.append(Lookup(table(name, "lookup"), same))
+        found = column("concept", name)
         if codes.others == "zero":
-            return Value(sql("CASE WHEN :v IS NOT NULL THEN coalesce(:f, 0) END", v=text, f=found), text, "")
+            return Value(sql("CASE WHEN :v IS NOT NULL THEN coalesce(:f, 0) END", v=text, f=found), text)
         if codes.others == "skip":
             return Value(found, applies=sql("(:f) IS NOT NULL", f=found))
         return Value(found, text, f"{codes.column} has a code that the mapping does not list")
@@ -271,6 +271,6 @@ def _needed(value: Value) -> Value:
     return replace(value, applies=sql("(:t) IS NOT NULL", t=value.text))
 
 
-def _optional(field: Field, widened: dict[str, bool]) -> Field:
+def _optional(bound: Field, widened: dict[str, bool]) -> Field:
     """A bound of an observation period that the person's events may give needs none of its own."""
-    return replace(field, column=replace(field.column, required=not widened.get(field.column.name, False)))
+    return replace(bound, column=replace(bound.column, required=not widened.get(bound.column.name, False)))

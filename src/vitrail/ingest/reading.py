@@ -74,7 +74,7 @@ def stage_csv(db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layo
         columns = layout.columns or _header(path, layout)
         _check_columns(path, columns)
         lines = _count_lines(path) - (0 if layout.columns else 1)
-        rows, rejected = _read_somehow(db, name, path, layout, columns, lines)
+        rows, rejected = _read_carefully(db, name, path, layout, columns, lines)
     except (OSError, duckdb.Error) as error:
         raise SourceError(f"{path} cannot be read as text with columns.", "Export it again as CSV.") from error
     staged = Staged(name, columns, rows, Counter(REASONS.get(kind, "malformed") for kind, _ in rejected))
@@ -137,7 +137,7 @@ def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
         raise SourceError(f"{path} has more than {MAX_COLUMNS:,} columns.", "Export fewer.")
 
 
-def _read_somehow(
+def _read_carefully(
     db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], lines: int
 ) -> tuple[int, list[tuple[str, bytes]]]:
     """Read a file in parallel where every line is a row, and anything else shows in the count of rows.

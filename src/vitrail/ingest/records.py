@@ -42,6 +42,14 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """A table in which each row of a file is looked up: ``on`` holds for one of its rows at most."""
+
+    table: exp.Table
+    on: Node
+
+
+@dataclass(frozen=True)
 class Record:
     """What each row of a file gives to one OMOP table, where ``applies``.
 
@@ -83,14 +91,18 @@ class Account:
 
 
 def load_rows(
-    db: duckdb.DuckDBPyConnection, staged: Staged, records: Sequence[Record], missing: tuple[str, ...] = ()
+    db: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    records: Sequence[Record],
+    missing: Sequence[str] = (),
+    lookups: Sequence[Lookup] = (),
 ) -> Account:
     """Make ``typed.<name>``: the row's number, each record's columns, and ``fault``; then judge keys and persons.
 
     ``missing`` are the marks that stand for nothing, beside the empty text.
     """
     typed = table(staged.name, "typed")
-    run(db, "CREATE TABLE :t AS :q", t=typed, q=_judged(staged, records, missing))
+    run(db, "CREATE TABLE :t AS :q", t=typed, q=_judged(staged, records, missing, lookups))
     run(db, "DROP TABLE :t", t=staged.table)
     for number, record in enumerate(records):
         _quarantine_duplicates(db, typed, number, record)
@@ -99,12 +111,12 @@ def load_rows(
     return _account(db, staged, typed)
 
 
-def _judged(staged: Staged, records: Sequence[Record], missing: tuple[str, ...]) -> Node:
+def _judged(staged: Staged, records: Sequence[Record], missing: Sequence[str], lookups: Sequence[Lookup]) -> Node:
     """The rows with their values in OMOP's types, and the first fault of each."""
     conditions = [(condition, told) for record in records for condition, told in record.checks]
     checks = [exp.alias_(condition, f"check_{i}") for i, (condition, _) in enumerate(conditions)]
     faults: list[tuple[Node, str]] = [(column(f"check_{i}"), told) for i, (_, told) in enumerate(conditions)]
-    hidden, values = [each.alias for each in checks], [exp.alias_(sql("rowid + 1"), ROW), *checks]
+    hidden, values = [each.alias for each in checks], [exp.alias_(sql("cleaned.rowid + 1"), ROW), *checks]
     for number, record in enumerate(records):
         values += _values(number, record)
         hidden += [_name(number, field, "there") for field in record.fields if field.text is not None]
@@ -113,10 +125,15 @@ def _judged(staged: Staged, records: Sequence[Record], missing: tuple[str, ...])
         none = exp.not_(exp.paren(any_of([_applies(number) for number in range(len(records))])))
         faults.append((none, NO_RECORD))
     kept = exp.Star(except_=[exp.to_identifier(name, quoted=True) for name in hidden])
+    valued = exp.select(*values).from_(_cleaned(staged, missing))
+    for each in lookups:
+        valued = valued.join(each.table, on=each.on, join_type="left")
+    return exp.select(kept, exp.alias_(_first(faults), "fault")).from_(valued.subquery("valued"))
+
+
+def _cleaned(staged: Staged, missing: Sequence[str]) -> exp.Subquery:
     texts = [exp.alias_(present(column(each), missing), each, quoted=True) for each in staged.columns]
-    cleaned = exp.select("rowid", *texts).from_(staged.table).subquery(ROWS)
-    valued = exp.select(*values).from_(cleaned).subquery("valued")
-    return exp.select(kept, exp.alias_(_first(faults), "fault")).from_(valued)
+    return exp.select("rowid", *texts).from_(staged.table).subquery(ROWS)
 
 
 def _name(record: int, field: Field, suffix: str = "") -> str:

@@ -30,7 +30,7 @@ def column(name: str, of: str | None = None) -> Node:
     return exp.column(name, table=of, quoted=True)
 
 
-def table(name: str, schema: str) -> Node:
+def table(name: str, schema: str) -> exp.Table:
     """A table of a schema."""
     return exp.table_(name, db=schema, quoted=True)
 
