@@ -90,6 +90,21 @@ def test_rows_that_differ_by_few_are_suppressed(policy: Policy) -> None:
     assert [row.true_positives == SUPPRESSED for row in table.rows] == [False, False, True, False]
 
 
+@POLICIES
+def test_a_row_with_few_on_one_side_is_suppressed(policy: Policy) -> None:
+    """Of people with the outcome, five are above the higher threshold and five below the lower one."""
+    positives = [*[0.05] * 5, *np.linspace(0.3, 0.7, 200), *[0.95] * 5]
+    y = [True] * len(positives) + [False] * len(NEGATIVES_RISK)
+    raw = validation("all persons", y, [*positives, *NEGATIVES_RISK], (0.1, 0.5, 0.9))
+    table = released(*raw, policy=policy).estimates[3]
+    exact = released(*raw, policy=PUBLIC_DATA).estimates[3]
+    assert isinstance(table, Thresholds)
+    assert isinstance(exact, Thresholds)
+    assert (exact.rows[0].false_negatives, exact.rows[2].true_positives) == (5, 5)
+    assert [row.true_positives == SUPPRESSED for row in table.rows] == [True, False, True]
+    assert [row.false_negatives == SUPPRESSED for row in table.rows] == [True, False, True]
+
+
 # A row of the table and an edge of a bin differ by few people.
 
 
@@ -158,6 +173,28 @@ def test_two_groups_give_nothing_away(policy: Policy) -> None:
     assert isinstance(everyone, Discrimination)
     assert test.positives == 95
     assert (everyone.positives, everyone.auroc) == (SUPPRESSED, SUPPRESSED)
+
+
+FITTED_ROWS: Name = ("rest", "rows", "all persons", "less", "rows", "test persons")
+
+
+def few_fitted(policy: Policy) -> Knowledge:
+    """Seven people take part in the fit, four of them with the outcome."""
+    risk = np.linspace(0.1, 0.9, 600)
+    y = [each % 2 > 0 for each in range(600)]
+    test = validation("test persons", y[7:], list(risk[7:]))
+    everyone = validation("all persons", y, list(risk))
+    return knowledge([released(*test, *everyone, policy=policy)], policy.rounding)
+
+
+def test_all_rows_give_away_the_few_that_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "_tested", lambda _: [])
+    assert finds(few_fitted(UNROUNDED), FITTED_ROWS)
+
+
+@POLICIES
+def test_all_rows_give_nothing_away(policy: Policy) -> None:
+    assert not finds(few_fitted(policy), FITTED_ROWS)
 
 
 # Estimates that do not say of whom they are.

@@ -71,3 +71,10 @@ def test_index_dates_of_the_same_people_do_not_add_up_to_more_people() -> None:
     parts = tuple(Part((place,), each, 50) for place, each in enumerate((7, 7, 20)))
     assert decide([Partition(Part(("w",), 20, 150), parts, disjoint=False)], DEFAULT).withheld == {(0,), (1,), (2,)}
     assert decide([Partition(Part(("w",), 34, 150), parts, disjoint=True)], DEFAULT).withheld == {(0,), (1,)}
+
+
+def test_a_count_that_is_withheld_in_one_whole_is_not_derived_from_another() -> None:
+    shared = Part(("shared",), 100, 100)
+    one = Partition(Part(("w",), 105, 105), (shared, Part(("few",), 5, 5)), disjoint=True)
+    other = Partition(Part(("v",), 400, 400), (shared, Part(("rest",), 300, 300)), disjoint=True)
+    assert decide([one, other], DEFAULT).withheld == {("shared",), ("few",), ("rest",)}
