@@ -1,10 +1,11 @@
 """Random studies and small random OMOP tables, in which much coincides: few persons, concepts and days.
 
 ``studies()`` draws valid studies (every name defined, no circle), ``tables()`` OMOP rows by table, ``covariates()`` the
-covariates that a study's concept sets and cohorts allow. All are plain JSON-like data until the last step, so that
-a failing case prints as something one can read.
+covariates that such a study allows, ``cases()`` all three about the same few domains, so that questions meet data.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,14 +18,15 @@ from vitrail.study.study import Study
 
 SETS = ("A", "B", "C")
 COHORTS = ("one", "two", "three")
-CONCEPTS = (0, 1, 2, 3, 4, 5)
+CONCEPTS = (1, 1, 1, 1, 2, 2, 2, 3, 0)
 PERSONS = (1, 2, 3)
-DAYS = tuple(date(2011, 12, 27) + timedelta(days=day) for day in (0, 1, 3, 4, 5, 6, 30, 64, 65, 66, 366, 370, 371))
-"""The turn of a year, a leap day (2012-02-29 is the eighth), and a year later."""
+DAYS = tuple(date(2011, 12, 27) + timedelta(days=day) for day in (0, 3, 4, 5, 6, 64, 65, 366, 370, 371))
+"""The turn of a year, the end of a leap February (2012-02-29 and the day after), and a year later."""
 
-NUMBERS = (None, float("nan"), 1.0, 2.5, 2.5000000000000004, 7.0)
+NUMBERS = (2.5, 1.0, 2.5000000000000004, 2.5, 7.0, None, float("nan"))
 VALUED = ("measurement", "observation")
 RECORDS = tuple(domain for domain in DOMAINS if domain != "cohort")
+PLAIN = tuple(domain for domain in RECORDS if domain not in VALUED)
 
 Json = dict[str, Any]
 
@@ -39,7 +41,7 @@ def merged(*parts: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
     return st.tuples(*parts).map(lambda found: {key: value for part in found for key, value in part.items()})
 
 
-bounds = st.one_of(st.none(), st.sampled_from((-371, -366, -365, -30, -2, -1, 0, 1, 2, 30, 366)))
+bounds = st.sampled_from((0, None, -61, -1, None, 1, 61, -366, 366))
 
 
 @st.composite
@@ -49,105 +51,100 @@ def windows(draw: st.DrawFn) -> list[int | None]:
     return [high, low] if low is not None and high is not None and low > high else [low, high]
 
 
-limits = merged(
-    *(
-        maybe(st.sampled_from((1.0, 2.5, 2.5000000000000004)), name)
-        for name in ("at_least", "above", "at_most", "below")
-    )
-).filter(bool)
+lower = st.sampled_from(({}, {"above": 1.0}, {"at_least": 2.5}, {"at_least": 2.5, "above": 1.0}))
+upper = st.sampled_from(({}, {"below": 7.0}, {"at_most": 2.5}, {"at_most": 7.0, "below": 8.0}))
+limits = merged(lower, upper).filter(bool)
 
 
 @st.composite
-def events(draw: st.DrawFn, cohorts: tuple[str, ...], domains: tuple[str, ...] = DOMAINS) -> Json:
-    """An event of one of ``domains``; ``cohorts`` are those that it may refer to."""
-    domain = draw(st.sampled_from([each for each in domains if each != "cohort" or cohorts]))
+def events(draw: st.DrawFn, domains: Sequence[str], cohorts: Sequence[str]) -> Json:
+    """An event of one of ``domains``, or of one of ``cohorts``."""
+    domain = draw(st.sampled_from((*domains, *(("cohort",) if cohorts else ()))))
     if domain == "cohort":
         return {domain: draw(st.sampled_from(cohorts))}
     event = {domain: draw(st.sampled_from((*SETS, "any")))}
     if domain in VALUED:
-        event |= draw(merged(maybe(limits, "value"), maybe(st.sampled_from(SETS), "value_concepts")))
+        values = draw(st.sampled_from(("any", "limits", "limits", "limits", "concepts")))
+        event |= {"value": draw(limits)} if values == "limits" else {}
+        event |= {"value_concepts": draw(st.sampled_from(SETS))} if values == "concepts" else {}
     return event
 
 
-@st.composite
-def rules(draw: st.DrawFn, cohorts: tuple[str, ...], name: str) -> Json:
-    """A rule whose counts are in order."""
-    counts = draw(merged(maybe(st.integers(0, 3), "at_least"), maybe(st.integers(0, 3), "at_most")))
-    if len(counts) == 2:
-        counts = dict(zip(counts, sorted(counts.values()), strict=True))
-    return {"name": name, "of": draw(events(cohorts)), "days": draw(windows()), **counts}
+COUNTS = ({}, {"at_least": 1}, {"at_least": 2}, {"at_most": 0}, {"at_most": 2}, {"at_least": 0, "at_most": 1},
+          {"at_least": 2, "at_most": 3})  # fmt: skip
 
 
 @st.composite
-def rule_lists(draw: st.DrawFn, cohorts: tuple[str, ...], most: int) -> list[Json]:
+def rules(draw: st.DrawFn, domains: Sequence[str], cohorts: Sequence[str], most: int) -> list[Json]:
     """Up to ``most`` rules."""
-    return [draw(rules(cohorts, f"rule {place}")) for place in range(draw(st.integers(0, most)))]
+    return [
+        {"name": f"rule {place}", "of": draw(events(domains, cohorts)), "days": draw(windows())}
+        | draw(st.sampled_from(COUNTS))
+        for place in range(draw(st.integers(0, most)))
+    ]
 
 
 @st.composite
-def entries(draw: st.DrawFn, cohorts: tuple[str, ...]) -> Json:
+def entries(draw: st.DrawFn, domains: Sequence[str], cohorts: Sequence[str]) -> Json:
     """An entry event, perhaps with rules around it."""
-    return draw(events(cohorts)) | draw(maybe(rule_lists(cohorts, 2), "where"))
+    return draw(events(domains, cohorts)) | draw(maybe(rules(domains, cohorts, 2), "where"))
 
 
 @st.composite
-def cohorts(draw: st.DrawFn, before: tuple[str, ...]) -> Json:
+def cohorts(draw: st.DrawFn, domains: Sequence[str], before: Sequence[str]) -> Json:
     """A cohort that may refer to those ``before`` it."""
-    days = st.sampled_from((0, 1, 3, 366))
+    days = st.sampled_from((0, 1, 3, 60))
     return {
-        "entry": draw(st.lists(entries(before), min_size=1, max_size=3)),
-        "rules": draw(rule_lists(before, 3)),
-    } | draw(
-        merged(
-            maybe(merged(maybe(days, "before"), maybe(days, "after")), "observed"),
-            maybe(st.sampled_from(("first", "every", "first_of_each_year")), "keep"),
-            maybe(st.sampled_from(("first", "every")), "limit"),
-            maybe(merged(maybe(st.sampled_from((0, 1, 2, 5, 400)), "days_after_start")), "exit"),
-        )
-    )
+        "entry": draw(st.lists(entries(domains, before), min_size=1, max_size=3)),
+        "rules": draw(rules(domains, before, 2)),
+        "observed": draw(merged(maybe(days, "before"), maybe(days, "after"))),
+        "keep": draw(st.sampled_from(("first", "every", "first_of_each_year"))),
+        "limit": draw(st.sampled_from(("first", "every"))),
+        "exit": draw(maybe(st.sampled_from((0, 1, 2, 5, 400)), "days_after_start")),
+    }
 
 
-concept_sets = st.lists(
-    st.fixed_dictionaries(
-        {"concept": st.sampled_from(CONCEPTS)}, optional={"descendants": st.booleans(), "exclude": st.booleans()}
-    ),
-    min_size=1,
-    max_size=3,
-).map(lambda items: {"concepts": items})
+items = st.fixed_dictionaries(
+    {"concept": st.sampled_from(CONCEPTS)},
+    optional={"descendants": st.booleans(), "exclude": st.sampled_from((False, False, False, True))},
+)
+concept_sets = st.lists(items, min_size=1, max_size=3).map(lambda items: {"concepts": items})
 
 
 @st.composite
-def studies(draw: st.DrawFn) -> Study:
+def studies(draw: st.DrawFn, domains: Sequence[str] = RECORDS) -> Study:
     """A study of three cohorts, of which the later may refer to the earlier."""
     written = {
         "vitrail": "study/1", "title": "Generated", "purpose": "characterisation", "question": "Do engines agree?",
         "protocol": "Generated.", "authors": ["Vitrail"],
         "concept_sets": {name: draw(concept_sets) for name in SETS},
-        "cohorts": {name: draw(cohorts(COHORTS[:place])) for place, name in enumerate(COHORTS)},
+        "cohorts": {name: draw(cohorts(domains, COHORTS[:place])) for place, name in enumerate(COHORTS)},
         "analyses": {"who": {"kind": "characterise", "cohorts": [COHORTS[0]]}},
     }  # fmt: skip
     return Study.model_validate(written, strict=False)
 
 
 @st.composite
-def covariate(draw: st.DrawFn, name: str) -> Covariate:
+def covariate(draw: st.DrawFn, name: str, domains: Sequence[str]) -> Covariate:
     """One covariate of any kind."""
-    kind = draw(st.sampled_from(("age", "sex", "has", "last", "has", "last")))
+    valued = [domain for domain in domains if domain in VALUED]
+    kind = draw(st.sampled_from(("has", "has", "last", "last", "age", "sex") if valued else ("has", "age", "sex")))
     written: Json = {"name": name}
     if kind == "age":
         written["age"] = True
     elif kind == "sex":
         written["sex"] = draw(st.sampled_from(("female", "male")))
+    elif kind == "has":
+        written |= {"has": draw(events(domains, COHORTS)), "days": draw(windows())}
     else:
-        domains = DOMAINS if kind == "has" else VALUED
-        written |= {kind: draw(events(COHORTS, domains)), "days": draw(windows())}
+        written |= {"last": draw(events(valued, ())), "days": draw(windows())}
     return Covariate.model_validate(written, strict=False)
 
 
 @st.composite
-def covariates(draw: st.DrawFn) -> list[Covariate]:
-    """Up to six covariates."""
-    return [draw(covariate(f"covariate {place}")) for place in range(draw(st.integers(0, 6)))]
+def covariates(draw: st.DrawFn, domains: Sequence[str] = RECORDS) -> list[Covariate]:
+    """Four to six covariates."""
+    return [draw(covariate(f"covariate {place}", domains)) for place in range(draw(st.integers(4, 6)))]
 
 
 people = st.lists(
@@ -164,17 +161,17 @@ ancestors = st.lists(
     }),
     max_size=5,
 )  # fmt: skip
-sometimes_missing_person = st.sampled_from((*PERSONS * 4, None))
-sometimes_missing_day = st.sampled_from((*DAYS, None))
+persons = st.sampled_from((*PERSONS * 5, None))
+days = st.sampled_from((*DAYS, None))
+concepts = st.sampled_from((*CONCEPTS, None))
+unusual_periods = st.tuples(persons, days, days)
 
 
 @st.composite
 def periods(draw: st.DrawFn) -> list[Json]:
-    """Observation periods, mostly one long one for each person; some short, overlapping, alike or unfinished."""
-    long = [(person, DAYS[0], DAYS[-1]) for person in PERSONS if draw(st.booleans())]
-    others = draw(
-        st.lists(st.tuples(sometimes_missing_person, sometimes_missing_day, sometimes_missing_day), max_size=3)
-    )
+    """Observation periods: mostly a long one for each person; some short, overlapping, alike or unfinished."""
+    long = [(person, DAYS[0], DAYS[-1]) for person in PERSONS if draw(st.integers(0, 4)) < 4]
+    others = draw(st.lists(unusual_periods, max_size=3))
     columns = ("person_id", "observation_period_start_date", "observation_period_end_date")
     return [
         {"observation_period_id": place, **dict(zip(columns, period, strict=True))}
@@ -184,26 +181,38 @@ def periods(draw: st.DrawFn) -> list[Json]:
 
 @st.composite
 def records(draw: st.DrawFn, domain: str) -> list[Json]:
-    """Up to ten records of a domain; ids may repeat, and person, start, end, concept and values be missing."""
+    """Three to ten records of a domain; ids may repeat, and person, start, end, concept and values be missing."""
     table = TABLES[EVENT_TABLE[domain]]
-    columns = {
-        table.key: st.integers(1, 12),
-        "person_id": sometimes_missing_person,
-        table.concept: st.sampled_from((*CONCEPTS, None)),
-        table.start: sometimes_missing_day,
-    }
+    columns = {table.key: st.integers(1, 12), "person_id": persons, table.concept: concepts, table.start: days}
     if table.end is not None and draw(st.booleans()):
-        columns[table.end] = sometimes_missing_day
+        columns[table.end] = days
     if domain in VALUED:
-        columns |= {"value_as_number": st.sampled_from(NUMBERS), "value_as_concept_id": st.sampled_from(CONCEPTS)}
-    return draw(st.lists(st.fixed_dictionaries(columns), max_size=10))
+        columns |= {"value_as_number": st.sampled_from(NUMBERS), "value_as_concept_id": concepts}
+    return draw(st.lists(st.fixed_dictionaries(columns), min_size=3, max_size=10))
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> dict[str, list[Json]]:
-    """OMOP tables; some are missing."""
+def tables(draw: st.DrawFn, domains: Sequence[str] = RECORDS) -> dict[str, list[Json]]:
+    """OMOP tables; now and then one is missing."""
     every: dict[str, st.SearchStrategy[list[Json]]] = {
-        "person": people, "observation_period": periods(), "concept_ancestor": ancestors,
-        **{EVENT_TABLE[domain]: records(domain) for domain in RECORDS},
+        **{EVENT_TABLE[domain]: records(domain) for domain in domains},
+        "person": people, "concept_ancestor": ancestors, "observation_period": periods(),
     }  # fmt: skip
-    return {name: draw(rows) for name, rows in every.items() if draw(st.integers(0, 9)) > 0}
+    missing = draw(st.sampled_from((*[None] * 20, *every)))
+    return {name: draw(rows) for name, rows in every.items() if name != missing}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question and data to ask it of."""
+
+    study: Study
+    covariates: list[Covariate]
+    tables: dict[str, list[Json]]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """A study, covariates and tables about one domain with values and one without."""
+    domains = [draw(st.sampled_from(VALUED)), draw(st.sampled_from(PLAIN))]
+    return Case(draw(studies(domains)), draw(covariates(domains)), draw(tables(domains)))

@@ -4,8 +4,7 @@ Read it beside the meaning in words: ``vitrail.study.cohort`` and ``vitrail.stud
 is settled here, the same for every engine:
 
 * A record without a person or a start date is no event. A number that is not finite is a missing number.
-* The end of an event that has none: a drug exposure's and a visit's is its recorded end, or its start; every other
-  event ends where it starts (a recorded end is taken where the table has one). Ends order events, no more.
+* An event ends on its recorded end, or on the day it starts where none is recorded. Ends order events, no more.
 * A death's id is its person's id, and its concept is the cause of death.
 * Concept id 0 ("no matching concept") is in no concept set. ``any`` takes every record, 0 and missing too.
 * A concept is its own descendant, whether or not ``concept_ancestor`` says so.
@@ -88,6 +87,7 @@ class MemoryEngine:
         self._study, self._tables = study, tables
         self._built = cache(self._build)
         self._occurrences = cache(self._find)
+        self._recorded = cache(self._read_records)
         self._of_person = cache(self._group)
         self._periods = cache(self._read_periods)
         self._set = cache(lambda name: resolved(study.concept_sets[name], tables.get("concept_ancestor", ())))
@@ -202,9 +202,11 @@ class MemoryEngine:
         return [Occurrence(row.person, row.start, row.end, "cohort", number) for number, row in enumerate(rows)]
 
     def _of_table(self, event: Event) -> list[Occurrence]:
-        records = self._tables.get(EVENT_TABLE[event.domain], ())
-        found = [occurrence(event.domain, record) for record in records]
-        return [each for each in found if each is not None and self._fits(event, each)]
+        return [each for each in self._recorded(event.domain) if self._fits(event, each)]
+
+    def _read_records(self, domain: str) -> list[Occurrence]:
+        read = (occurrence(domain, record) for record in self._tables.get(EVENT_TABLE[domain], ()))
+        return [each for each in read if each is not None]
 
     def _fits(self, event: Event, each: Occurrence) -> bool:
         return (
