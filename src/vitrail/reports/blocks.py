@@ -38,7 +38,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its head, what the head means, and its cells. ``group`` rows head the rows below and have no cells.
+    """One row: its head, what the head means, and its cells.
+
+    A ``group`` row heads the rows below that are ``inside`` it, and has no cells.
 
     ``difference`` is a standardised difference to draw beside its cell, the last one.
     """
@@ -48,6 +50,7 @@ class Row:
     note: str = ""
     pane: Pane | None = None
     group: bool = False
+    inside: bool = False
     difference: float | None = None
 
 

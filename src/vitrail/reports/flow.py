@@ -11,8 +11,8 @@ from vitrail.reports.blocks import Column, Pane, Row, Table
 from vitrail.reports.wording import percent, share_of, visible, whole
 from vitrail.study.release import SUPPRESSED, Attrition, Count
 
-WIDTH = 330  # of one site's drawing, in pixels; narrow enough for a telephone
-PANE = 216
+WIDTH = 300  # of one site's drawing, in pixels; narrow enough for a telephone
+PANE = 212
 LINE, ABOVE, GAP = 15, 18, 26  # line height, room for the count, room for the arrow
 CHARACTERS, MOST_LINES = 31, 4
 TOGETHER = "counted with the next step shown"
@@ -112,10 +112,10 @@ def _drawing(pane: Pane, labels: list[str], lines: list[tuple[str, ...]], entrie
 
 
 def _left_out(before: Count | None, now: Count) -> str:
-    """How many the step left out, from the counts as printed; nothing where one of them is not."""
-    if before is None or before == SUPPRESSED or now == SUPPRESSED:
+    """How many the step left out, from the counts as printed; nothing where one of them is not, or they are equal."""
+    if not isinstance(before, int) or not isinstance(now, int):
         return ""
-    return f"{before - now:,}"
+    return f"{before - now:,}" if before != now else ""
 
 
 def _told(site: str, entries: Mapping[str, _Entry]) -> str:

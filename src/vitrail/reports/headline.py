@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vitrail.reports import asked
 from vitrail.reports import validation as checks
 from vitrail.reports.blocks import Card, Pane
-from vitrail.reports.model import STOPPED, main_fit
+from vitrail.reports.model import STOPPED, horizon, main_fit
 from vitrail.reports.wording import (
     CI,
     decimal,
@@ -45,8 +45,8 @@ def headline(study: Study, evidence: Evidence, panes: Mapping[str, Pane]) -> Hea
     said += [sentence for _, _, finding in described for sentence in _included(finding)]
     lead, *more = said or ["No site released a number that answers this question."]
     cards = tuple(_card(s, finding, each, panes) for _, s, finding in predicted for each in _chosen(finding))
-    warnings = (*(warning for _, _, finding in predicted for warning in _unfinished(finding)), *_silent(evidence))
-    return Headline(lead, cards, tuple(more), warnings)
+    unfinished = (warning for _, _, finding in predicted for warning in _unfinished(finding))
+    return Headline(lead, cards, tuple(more), (*unfinished, *_silent(evidence, panes)))
 
 
 def _chosen(finding: PredictEvidence) -> list[Validation]:
@@ -65,14 +65,13 @@ def _ranked(specification: Predict, chosen: Sequence[Validation]) -> str:
     known = [value for each in chosen if isinstance(value := checks.auroc(each)[0], float)]
     outcome = quoted(specification.outcome)
     if not known:
-        return f"No site released how well the model tells whom {outcome} will follow."
+        return f"No site released how well the model foretells {outcome}."
     low, high = percent(min(known), 0), percent(max(known), 0)
     share = low if low == high else span(f"{100 * min(known):.0f}", high)
-    first, last = specification.horizon
     return (
-        f"Of two people, one whom {outcome} followed {first:,} to {last:,} days later and one whom it did not, the "
-        f"model gave the higher risk to the first in {share} of pairs. Chance would be {percent(0.5, 0)}. It "
-        f"was tried at {plural(len(known), 'site')}, only on people it was not fitted on."
+        f"Of two people, one for whom {outcome} began {horizon(specification)} and one for whom it did not, the model "
+        f"gave the higher risk to the first in {share} of pairs. Chance would be {percent(0.5, 0)}. It was tried at "
+        f"{plural(len(known), 'site')}, only on people it was not fitted on."
     )
 
 
@@ -101,7 +100,7 @@ def _told_apart(each: Validation) -> str:
     if isinstance(low, float) and low <= 0.5:
         return "Its ranking cannot be told from chance here."
     if not isinstance(low, float):
-        return "Whether it ranks people better than chance was not released."
+        return "No interval was released, so whether it ranks people better than chance is open."
     return "It ranks people better than chance here."
 
 
@@ -172,8 +171,11 @@ def _included(finding: CharacteriseEvidence) -> Iterator[str]:
             yield f"{quoted(cohort)} holds {told}."
 
 
-def _silent(evidence: Evidence) -> Iterator[str]:
+def _silent(evidence: Evidence, panes: Mapping[str, Pane]) -> Iterator[str]:
+    """Who refused: a reader must know that the rest was answered without them."""
     sites = {each.site for each in evidence.sources if each.refused is not None}
     sites |= {site for finding in evidence.findings.values() for site in finding.refused}
-    if sites:
+    if sites and all(pane.silent for pane in panes.values()):
+        yield "Every site that was asked refused, so nothing was found."
+    elif sites:
         yield f"{listed(sorted(sites))} refused at least one question. What is shown rests on the answers given."

@@ -8,13 +8,15 @@ from scipy.special import expit
 from vitrail.reports import plots
 from vitrail.reports.blocks import Column, Figure, Pane, Row, Table
 from vitrail.reports.intervals import normal
-from vitrail.reports.wording import CI, NONE, counted, decimal, percent, significant, span, whole
+from vitrail.reports.wording import CI, NONE, counted, decimal, percent, plural, significant, span, whole
 from vitrail.study.aloud import window_aloud
 from vitrail.study.analyses.predict import ALL_SITES, INTERCEPT, WITHOUT, Coefficient, Fit, Predict, PredictEvidence
 from vitrail.study.covariates import Covariate
 
 BEYOND = math.log(1e6)
 """Log odds ratios beyond this are told as such: nobody reads more from them than that the data do not limit them."""
+
+BASELINE = "the risk where every covariate is 0 or at its centre"
 
 STOPPED = {
     "rounds": "the study allowed no more rounds",
@@ -26,6 +28,14 @@ STOPPED = {
 def main_fit(finding: PredictEvidence) -> Fit | None:
     """The fit over all developing sites; else the first there is."""
     return next((fit for fit in finding.fits if fit.name == ALL_SITES), next(iter(finding.fits), None))
+
+
+def horizon(specification: Predict) -> str:
+    """When an outcome counts, in words."""
+    first, last = specification.horizon
+    if first == last:
+        return "on the index date" if first == 0 else f"{plural(first, 'day')} after the index date"
+    return f"{first:,} to {last:,} days after the index date"
 
 
 def index_dates_table(finding: PredictEvidence, panes: Mapping[str, Pane]) -> Table | None:
@@ -111,25 +121,37 @@ def plural_years(years: float) -> str:
     return f"{years:g} year{'' if years == 1 else 's'}"
 
 
-def odds_table(specification: Predict, fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Table:
-    """Odds ratios of every fit with 95 % CIs, and of the first what a statistician needs to use it again."""
-    covariates = {each.name: each for each in specification.covariates}
-    columns = (
-        Column("Covariate"),
-        *(Column(fit.name, left_out(fit, panes), f"odds ratio ({CI})") for fit in fits),
-        Column("log odds ratio", note=fits[0].name),
-        Column("standard error", note=fits[0].name),
+def odds_table(specification: Predict, fit: Fit) -> Table:
+    """Odds ratios of one fit with 95 % CIs, and what a statistician needs to use them again."""
+    columns = (Column("Covariate"), *map(Column, (f"odds ratio ({CI})", "log odds ratio", "standard error")))
+    rows = tuple(
+        _odds_row(each.covariate, specification, (_odds_cell(each), decimal(each.estimate, 4), decimal(each.se, 4)))
+        for each in _intercept_last(fit)
     )
-    rows = [_odds_row(each, fits, covariates) for each in fits[0].coefficients if each.covariate != INTERCEPT]
-    rows += [_odds_row(each, fits, covariates) for each in fits[0].coefficients if each.covariate == INTERCEPT]
-    return Table("Odds ratios per unit", columns, tuple(rows))
+    return Table(f"Odds ratios, {fit.name}", columns, rows)
 
 
-def _odds_row(coefficient: Coefficient, fits: Sequence[Fit], covariates: Mapping[str, Covariate]) -> Row:
-    name = coefficient.covariate
-    cells = tuple(_odds_cell(next((c for c in fit.coefficients if c.covariate == name), None)) for fit in fits)
-    note = "the risk where every covariate is 0 or at its centre" if name == INTERCEPT else unit(covariates.get(name))
-    return Row(name, (*cells, decimal(coefficient.estimate, 4), decimal(coefficient.se, 4)), note=note)
+def other_odds_table(specification: Predict, fits: Sequence[Fit], panes: Mapping[str, Pane]) -> Table:
+    """Odds ratios of the fits that leave a site out, beside each other."""
+    columns = (Column("Covariate"), *(Column(fit.name, left_out(fit, panes), f"odds ratio ({CI})") for fit in fits))
+    rows = tuple(
+        _odds_row(each.covariate, specification, tuple(_odds_cell(_of(fit, each.covariate)) for fit in fits))
+        for each in _intercept_last(fits[0])
+    )
+    return Table("Odds ratios where a site is left out", columns, rows)
+
+
+def _intercept_last(fit: Fit) -> list[Coefficient]:
+    return sorted(fit.coefficients, key=lambda each: each.covariate == INTERCEPT)
+
+
+def _of(fit: Fit, covariate: str) -> Coefficient | None:
+    return next((each for each in fit.coefficients if each.covariate == covariate), None)
+
+
+def _odds_row(name: str, specification: Predict, cells: tuple[str, ...]) -> Row:
+    covariate = next((each for each in specification.covariates if each.name == name), None)
+    return Row(name, cells, BASELINE if name == INTERCEPT else unit(covariate))
 
 
 def _odds_cell(coefficient: Coefficient | None) -> str:

@@ -7,6 +7,7 @@ A picture is a specification and its data. Specifications hold no data, so Altai
 to build one than vl-convert takes to draw it), and nothing that a study or a site wrote can become part of one.
 """
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ POOLED = -1
 """In place of a pane's number: all sites together, drawn as a diamond in ink."""
 
 STEPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+MOST_TICKS = 8
 LABEL = 26  # characters in a line of a label
 
 Rows = list[dict[str, Any]]
@@ -60,10 +62,19 @@ def forest(marks: Sequence[Mark], reference: float | None, log: bool = False, wi
 
     ``reference`` draws a dashed line there; ``log`` draws ratios. The caption says what is measured.
     """
-    crowded = len(marks) > len({mark.label for mark in marks})
+    together = max((sum(other.label == mark.label for other in marks) for mark in marks), default=1)
     rows = [_placed(number, sum(other.label == mark.label for other in marks[:number]), mark, log)
             for number, mark in enumerate(marks)]  # fmt: skip
-    return _svg(_forest(reference, log, width, crowded), marks=rows)
+    return _svg(_forest(reference, _ratio_ticks(marks) if log else (), width, together), marks=rows)
+
+
+def _ratio_ticks(marks: Sequence[Mark]) -> tuple[float, ...]:
+    """Round ratios within what is drawn, 1 among them: 1, 2 and 5 in each decade, or decades where those are many."""
+    ends = [end for mark in marks for end in (mark.low, mark.value, mark.high) if end is not None and end > 0]
+    low, high = min([*ends, 1.0]), max([*ends, 1.0])
+    ticks = [times * 10.0**decade for decade in range(-7, 8) for times in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return tuple(inside if len(inside) <= MOST_TICKS else [tick for tick in inside if math.log10(tick).is_integer()])
 
 
 def _placed(number: int, slot: int, mark: Mark, log: bool) -> dict[str, Any]:
@@ -89,21 +100,23 @@ def _two_lines(label: str) -> str:
 
 
 @cache
-def _forest(reference: float | None, log: bool, width: int, crowded: bool) -> Specification:
+def _forest(reference: float | None, ticks: tuple[float, ...], width: int, together: int) -> Specification:
+    """``ticks`` are those of a logarithmic scale; a linear one, without, finds its own."""
     alt = _altair()
     by_order = alt.EncodingSortField(field="order", op="min")
-    scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
+    scale = alt.Scale(type="log", nice=False, padding=12) if ticks else alt.Scale(zero=False, padding=12)
+    axis = alt.Axis(values=list(ticks), format="~r") if ticks else alt.Axis(tickCount=5, format="~r", labelOverlap=True)
     line = alt.Y("label:N", sort=by_order, title=None, axis=_label_axis())
-    within = {"yOffset": alt.YOffset("slot:O", sort="ascending")} if crowded else {}
+    within = {"yOffset": alt.YOffset("slot:O", sort="ascending")} if together > 1 else {}
     base = alt.Chart(alt.NamedData("marks")).encode(line, **within)
     hue = alt.Color("colour:N", scale=None)
-    x = alt.X("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~r", labelOverlap=True))
+    x = alt.X("value:Q", title=None, scale=scale, axis=axis)
     layers = [
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=1.6)
         .encode(alt.X("low:Q", title=None), alt.X2("high:Q"), hue),
         base.transform_filter("isValid(datum.value)")
-        .mark_point(filled=True, opacity=1, size=62)
+        .mark_point(filled=True, opacity=1, size=56)
         .encode(x, hue, alt.Shape("shape:N", scale=None)),
         base.transform_filter("datum.word != ''")
         .mark_text(align="left", dx=4, fontStyle="italic", fontSize=11, color=SOFT)
@@ -112,7 +125,14 @@ def _forest(reference: float | None, log: bool, width: int, crowded: bool) -> Sp
     if reference is not None:
         at = alt.Chart(alt.Data(values=[{"at": reference}]))
         layers.insert(0, at.mark_rule(color=SOFT, strokeDash=[4, 3]).encode(alt.X("at:Q", title=None)))
-    return _finished(alt.layer(*layers).properties(width=width, height={"step": 17 if crowded else 30}))
+    return _finished(alt.layer(*layers).properties(width=width, height={"step": _step(together)}))
+
+
+def _step(together: int) -> int:
+    """Pixels for each mark: fewer where many stand together."""
+    if together == 1:
+        return 30
+    return 17 if together <= 3 else 12
 
 
 def _label_axis() -> dict[str, Any]:

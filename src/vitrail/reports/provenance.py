@@ -24,7 +24,7 @@ def releases_table(evidence: Evidence, panes: Mapping[str, Pane]) -> Table:
     """Every Release, in the order of analysis, round and site."""
     ordered = sorted(evidence.sources, key=lambda each: (each.analysis, each.round, each.site))
     rows = tuple(
-        Row(each.site, (each.analysis, str(each.round + 1), "refused" if each.refused else "answered", each.release),
+        Row(each.site, (each.analysis, str(each.round), "refused" if each.refused else "answered", each.release),
             pane=panes[each.site])
         for each in ordered
     )  # fmt: skip

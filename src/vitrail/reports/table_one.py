@@ -1,7 +1,7 @@
 """Table 1: what the people are like, each site beside the others, and how far apart the sites are."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitrail.reports.blocks import Column, Pane, Row, Table
 from vitrail.reports.wording import NONE, decimal, percent, quoted, share_of, whole
@@ -106,7 +106,7 @@ def _count_rows(name: str, counts: Mapping[str, CountTable], people: _People) ->
     for label in labels:
         cells = _count_cells(name, label, counts, people)
         if any(cell != NONE and not cell.startswith("0") for cell in cells):
-            yield _row(label, f"{name}: {label}", cells, people)
+            yield replace(_row(label, f"{name}: {label}", cells, people), inside=True)
 
 
 def _count_cells(name: str, label: str, counts: Mapping[str, CountTable], people: _People) -> list[str]:

@@ -45,10 +45,12 @@ CODES: Mapping[RefusalCode, str] = {
 """What each refusal code means. The reason itself stays with the site's steward."""
 
 
-def suppressed_table(evidence: Evidence, panes: Mapping[str, Pane]) -> Table:
-    """How many numbers of each family each site suppressed, of how many it was asked for."""
+def suppressed_table(evidence: Evidence, panes: Mapping[str, Pane]) -> Table | None:
+    """How many numbers of each family each site suppressed, of how many it was asked for; None without answers."""
     shown = [each for finding in evidence.findings.values() for each in _shown(finding)]
     sites = sorted({site for site, _ in shown})
+    if not sites:
+        return None
     rows = [
         Row(name, (*(_told(shown, site, family) for site in sites), why))
         for family, (name, why) in WHY.items()
@@ -126,7 +128,7 @@ def refusals_table(evidence: Evidence) -> Table | None:
     """Each refusal: site, analysis, round, code, and what the code means. None where no site refused."""
     seen = {(each.site, each.analysis) for each in evidence.sources if each.refused is not None}
     rows = [
-        Row(each.site, (each.analysis, str(each.round + 1), each.refused, meaning(each.refused)))
+        Row(each.site, (each.analysis, str(each.round), each.refused, meaning(each.refused)))
         for each in evidence.sources
         if each.refused is not None
     ]

@@ -30,7 +30,7 @@ def decimal(value: Number | None, places: int = 2) -> str:
     """A number with so many decimals; a dash where there is none."""
     if value is None or value == SUPPRESSED:
         return NONE if value is None else SUPPRESSED
-    return f"{value:,.{places}f}".replace("-", "−")
+    return f"{value:z,.{places}f}".replace("-", "−")
 
 
 def significant(value: float) -> str:

@@ -99,7 +99,7 @@ def nothing(evidence: Evidence) -> Evidence:
 def test_the_headline_is_computed_from_the_numbers(page: str) -> None:
     text = Page(page).text
     assert "the model gave the higher risk to the first in 72 to 75 % of pairs" in text  # 0.717 and 0.748
-    assert "followed 366 to 730 days later" in text
+    assert "for whom “chronic kidney disease” began 366 to 730 days after the index date" in text
     assert "For every 100 events it predicted, 126 happened (95 % CI 118 to 135): its risks are too low here." in text
     assert "33.4 per 1,000 person-years (95 % CI 32.1 to 34.8): 2,375 first events in 71,076 person-years" in text
     assert "7,400 (19.5 %) index dates, among them 46.0 % of those that the outcome follows" in text
@@ -120,10 +120,30 @@ def test_the_headline_follows_other_numbers(made: ModuleType) -> None:
 
 def test_where_nothing_was_released_it_says_so(made: ModuleType) -> None:
     text = Page(render(made.study(), predicted(only(made.evidence(), "a year earlier"), validations=()))).text
-    assert "No site released how well the model tells whom “chronic kidney disease” will follow." in text
+    assert "No site released how well the model foretells “chronic kidney disease”." in text
     assert "No site released a number that answers this question." in Page(
         render(made.study(), nothing(made.evidence()))
     ).text
+
+
+def test_where_every_site_refused_it_says_so(made: ModuleType) -> None:
+    empty = dict.fromkeys(("fits", "validations"), ()) | {"index_dates": {}}
+    finding = made.predicted().model_copy(update=empty)
+    silent = tuple(each for each in made.evidence().sources if each.refused)
+    evidence = made.evidence().model_copy(update={"findings": {"a year earlier": finding}, "sources": silent})
+    text = Page(render(made.study(), evidence)).text
+    assert "Every site that was asked refused, so nothing was found." in text
+    assert "No site released anything." in text
+
+
+def test_an_outcome_of_the_same_day_is_not_said_to_be_later(made: ModuleType) -> None:
+    analyses = made.study().analyses
+    same_day = analyses["a year earlier"].model_copy(update={"horizon": (0, 0)})
+    study = made.study().model_copy(update={"analyses": {**analyses, "a year earlier": same_day}})
+    evidence = predicted(only(made.evidence(), "a year earlier").model_copy(update={"study": study.id}), fits=())
+    text = Page(render(study, evidence)).text
+    assert "one for whom “chronic kidney disease” began on the index date" in text
+    assert "days after the index date" not in text
 
 
 def test_a_fit_that_did_not_converge_is_a_warning_and_has_no_odds(made: ModuleType) -> None:

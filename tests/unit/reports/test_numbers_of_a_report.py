@@ -116,7 +116,7 @@ def test_what_a_step_left_out_is_told_only_between_two_printed_counts(counts: li
     assert told[0] == ""
     for before, now, text in zip(counts, counts[1:], told[1:], strict=False):
         known = isinstance(before, int) and isinstance(now, int)
-        assert text == (f"{before - now:,}" if known else "")  # type: ignore[operator]
+        assert text == (f"{before - now:,}" if known and before != now else "")  # type: ignore[operator]
 
 
 def test_numbers_are_told_as_people_read_them() -> None:
@@ -124,6 +124,7 @@ def test_numbers_are_told_as_people_read_them() -> None:
     assert wording.whole(1_234_567) == "1,234,567"
     assert wording.whole(SUPPRESSED) == wording.decimal(SUPPRESSED) == "suppressed"
     assert wording.decimal(-0.126) == "−0.13"
+    assert wording.decimal(-0.001) == "0.00"
     assert wording.decimal(None) == "–"
     told = {0.0: "0", 0.0123456: "0.0123", 1.0: "1.00", 33.415: "33.4", 1234.5: "1,234"}
     assert {number: wording.significant(number) for number in told} == told
