@@ -69,7 +69,7 @@ def head_of(asking: Asking, glass: Glass) -> gate.Head:
         analysis=question.analysis,
         round=question.round,
         site=glass.site,
-        snapshot=glass.manifest.id,
+        snapshot=glass.snapshot,
         policy=glass.policy.id,
         question=question.id,
     )
@@ -91,7 +91,7 @@ def check_approved(asking: Asking, glass: Glass) -> None:
 def check_policy(glass: Glass) -> None:
     """Raise Refusal ``policy`` where the site's policy may not guard its data."""
     try:
-        fits(glass.policy, glass.manifest.origin.public)
+        fits(glass.policy, glass.public)
     except PolicyError as error:
         raise Refusal("policy", error.what, error.do) from error
 

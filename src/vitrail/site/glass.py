@@ -20,14 +20,16 @@ from vitrail.wire import PublicKey, SigningKey
 class Glass:
     """A site as far as an answer needs it.
 
-    ``engine`` opens the verified snapshot with this manifest for a study; raises SnapshotError where it is damaged.
+    ``snapshot`` is the id of the data, ``public`` whether anybody may have them; ``engine`` opens them, verified, for a
+    study, and raises SnapshotError where they are damaged.
     """
 
     site: SiteName
     key: SigningKey
     steward: PublicKey
     policy: Policy
-    manifest: Manifest
+    snapshot: Digest
+    public: bool
     engine: Callable[[Study], Engine]
 
 
@@ -37,37 +39,46 @@ class Opening:
 
     node: Node
     _latest: tuple[tuple[Digest, Digest], DuckDBEngine] | None = field(default=None, init=False)
+    _manifests: dict[Path, tuple[Digest, Manifest]] = field(default_factory=dict, init=False)
 
     def glass(self, study: Digest) -> Glass:
-        """The glass for a study. Raises NodeError where nothing was loaded yet."""
-        path = self._snapshot(study)
-        node, manifest = self.node, read_manifest(path)
+        """The glass for a study. Raises NodeError where nothing was loaded yet, SnapshotError for a damaged one."""
+        path = self._path(study)
+        identity, manifest = self._manifest(path)
         return Glass(
-            site=node.name,
-            key=node.key,
-            steward=node.steward,
-            policy=node.policy(),
-            manifest=manifest,
-            engine=lambda asked: self._engine(asked, path, manifest),
+            site=self.node.name,
+            key=self.node.key,
+            steward=self.node.steward,
+            policy=self.node.policy(),
+            snapshot=identity,
+            public=manifest.origin.public,
+            engine=lambda asked: self._engine(asked, path, identity),
         )
 
-    def _snapshot(self, study: Digest) -> Path:
+    def _manifest(self, path: Path) -> tuple[Digest, Manifest]:
+        """Id and manifest of a snapshot, read once: opening the snapshot checks that it is still the same."""
+        if path not in self._manifests:
+            manifest = read_manifest(path)
+            self._manifests[path] = manifest.id, manifest
+        return self._manifests[path]
+
+    def _path(self, study: Digest) -> Path:
         """The snapshot of the study's first answer, so that its rounds speak of the same people; else the current."""
         earlier = record.released(self.node.store, self.node.name, study)
         current = self.node.directory.current_snapshot()
-        if not earlier or read_manifest(current).id == earlier[0].snapshot:
+        if not earlier or self._manifest(current)[0] == earlier[0].snapshot:
             return current
         for path in self.node.directory.snapshots.iterdir():
-            if (path / MANIFEST).exists() and read_manifest(path).id == earlier[0].snapshot:
+            if (path / MANIFEST).exists() and self._manifest(path)[0] == earlier[0].snapshot:
                 return path
         raise SnapshotError("The snapshot of the study's first round is gone.", "Restore it, or propose anew.")
 
-    def _engine(self, study: Study, path: Path, manifest: Manifest) -> Engine:
-        key = study.id, manifest.id
+    def _engine(self, study: Study, path: Path, identity: Digest) -> Engine:
+        key = study.id, identity
         if self._latest is None or self._latest[0] != key:
             snapshot = verified(path)
-            if snapshot.id != manifest.id:
-                raise SnapshotError(f"{path} changed while it was opened.", "Load the source again.")
+            if snapshot.id != identity:
+                raise SnapshotError(f"{path} is not the snapshot that it was.", "Load the source again.")
             self.close()
             self._latest = key, DuckDBEngine.of_snapshot(study, snapshot)
         return self._latest[1]

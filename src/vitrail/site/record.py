@@ -9,9 +9,8 @@ from sqlalchemy import select
 from vitrail.store import studies
 from vitrail.store.studies import Reads
 from vitrail.store.tables import DECISIONS, QUESTIONS, RELEASES
-from vitrail.study.parties import QUESTION
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, read
+from vitrail.study.signed import Envelope
 from vitrail.study.study import Question, Round
 from vitrail.study.word import Digest, SiteName
 
@@ -36,7 +35,7 @@ def open_questions(reads: Reads, site: SiteName) -> Sequence[Question]:
     answered = select(RELEASES.c.question).where(RELEASES.c.site == site)
     still = QUESTIONS.c.asked & QUESTIONS.c.id.not_in(answered)
     rows = reads.rows(select(QUESTIONS.c.body).where(still).order_by(QUESTIONS.c.seq))
-    return [read(row.body, QUESTION, Question) for row in rows]
+    return [studies.read_question(row.body) for row in rows]
 
 
 def rounds_before(reads: Reads, question: Question) -> tuple[Round, ...]:
@@ -51,4 +50,4 @@ def released(reads: Reads, site: SiteName, study: Digest | None = None) -> Seque
     mine = RELEASES.c.site == site
     which = mine if study is None else mine & (QUESTIONS.c.study == study)
     rows = reads.rows(found.where(which).order_by(RELEASES.c.seq))
-    return [studies.release(row.envelope) for row in rows]
+    return [studies.read_release(row.envelope) for row in rows]

@@ -180,7 +180,7 @@ def left(node: Node) -> Sequence[wire.Json]:
             "at": made.get(row.id),
             "delivered": row.id in arrived,
             "id": row.id,
-            "release": body(studies.release(row.envelope)),
+            "release": body(studies.read_release(row.envelope)),
         }
         for row in rows
     ]

@@ -26,13 +26,13 @@ class Reads(Protocol):
 def proposal(reads: Reads, study: Digest) -> Proposal | None:
     """What was proposed, or None."""
     rows = reads.rows(select(STUDIES.c.proposal).where(STUDIES.c.id == study))
-    return read(rows[0].proposal, PROPOSAL, Proposal) if rows else None
+    return _proposal(rows[0].proposal) if rows else None
 
 
 def question(reads: Reads, identity: Digest) -> Question | None:
     """The question of that id, or None."""
     rows = reads.rows(select(QUESTIONS.c.body).where(QUESTIONS.c.id == identity))
-    return read(rows[0].body, QUESTION, Question) if rows else None
+    return read_question(rows[0].body) if rows else None
 
 
 def rounds(reads: Reads, study: Digest) -> Mapping[Name, Sequence[Round]]:
@@ -41,15 +41,28 @@ def rounds(reads: Reads, study: Digest) -> Mapping[Name, Sequence[Round]]:
     answered = select(RELEASES).join(QUESTIONS, QUESTIONS.c.id == RELEASES.c.question)
     releases: dict[Digest, dict[SiteName, Release]] = {}
     for row in reads.rows(answered.where(QUESTIONS.c.study == study).order_by(RELEASES.c.site)):
-        releases.setdefault(row.question, {})[row.site] = release(row.envelope)
+        releases.setdefault(row.question, {})[row.site] = read_release(row.envelope)
     found: dict[Name, list[Round]] = {}
     for row in reads.rows(asked):
-        put = read(row.body, QUESTION, Question)
-        found.setdefault(row.analysis, []).append(Round(put, releases.get(row.id, {})))
+        found.setdefault(row.analysis, []).append(Round(read_question(row.body), releases.get(row.id, {})))
     return found
 
 
+# Every round reads again what those before it said; the words are frozen, so one reading serves all.
+
+
+@lru_cache(maxsize=32)
+def _proposal(content: str) -> Proposal:
+    return read(content, PROPOSAL, Proposal)
+
+
+@lru_cache(maxsize=512)
+def read_question(content: str) -> Question:
+    """The question in a row's body."""
+    return read(content, QUESTION, Question)
+
+
 @lru_cache(maxsize=256)
-def release(envelope: str) -> Release:
-    """The Release in an envelope that was verified when it was kept. Every round reads those before it again."""
+def read_release(envelope: str) -> Release:
+    """The Release in an envelope that was verified when it was kept."""
     return unverified(json.loads(envelope), RELEASE, Release)
