@@ -2,7 +2,7 @@
 
 All that a cohort's later steps can tell of an entry event is its person and its start: its observation period follows
 from these two, rules count around the start, and the row's end is reckoned from it. So two entry events of one
-person and day are one row from the first step on, and the order of events within a day changes nothing.
+person and day are one row in the end, and the order of events within a day changes nothing.
 
 Rules travel as rows, too (``rule``: item, rule, event, low, high, least, most), and all rules of a step are judged
 in one join. The ``item`` is the entry event whose ``where`` rules they are; see :func:`entries`.
@@ -76,11 +76,14 @@ def rule_rows(rules: Sequence[Rule], number: Numbers, item: int = 0) -> list[Rul
     ]  # fmt: skip
 
 
-def candidates() -> exp.Select:
-    """Entry events (item, person, start) with the observation period that each starts in, null where in none."""
+def candidates(*, distinct: bool) -> exp.Select:
+    """Entry events (item, person, start) with the observation period that each starts in, null where in none.
+
+    ``distinct`` makes events of one item, person and day one, which saves judging ``where`` rules twice.
+    """
     starts = (
         exp.select(col("item", "n"), col("person", "o"), col("day", "o").as_("start"))
-        .distinct()
+        .distinct(distinct=distinct)
         .from_(table("occurrence", "o"))
         .join(table("entry", "n"), on=col("event", "n").eq(col("event", "o")))
     )
@@ -133,27 +136,28 @@ def passing(judged: str) -> exp.Select:
     return exp.select(*_columns(*_INDEX)).from_(exp.to_table(judged)).where(col("failed").eq(UNBOUNDED))
 
 
-def observed(index: str, need: Observed, *, several: bool) -> exp.Select:
-    """The rows of ``index`` with the observation time that they need, one for each person and start.
-
-    ``several`` says that ``index`` may hold several items, so that a person and start may be there more than once.
-    """
+def observed(index: str, need: Observed, *, distinct: bool) -> exp.Select:
+    """The rows of ``index`` with the observation time that they need; ``distinct`` leaves one per person and start."""
     return (
         exp.select(exp.Literal.number(0).as_("item"), *_columns("person", "start", "first", "last"))
-        .distinct(distinct=several)
+        .distinct(distinct=distinct)
         .from_(exp.to_table(index))
         .where(col("start") - need.before >= col("first"), col("start") + need.after <= col("last"))
     )
 
 
 def first_of_each(index: str, *, year: bool) -> exp.Select:
-    """The rows of ``index`` that are the first of their person, or of their person and calendar year."""
+    """The rows of ``index`` that are the first of their person, or of their person and calendar year.
+
+    An earlier event of a person belongs to a period that starts and ends no later (see ``events.periods``), so the
+    smallest start, first and last of a group belong together.
+    """
+    smallest = [exp.Min(this=col(name)).as_(name) for name in ("start", "first", "last")]
     group = [col("person"), *([year_of(col("start"))] if year else [])]
-    first = exp.select(col("person"), exp.Min(this=col("start")).as_("start")).from_(exp.to_table(index))
     return (
-        exp.select(*(col(name, "i") for name in _INDEX))
-        .from_(table(index, "i"))
-        .join(first.group_by(*group).subquery("k"), on=_same(("person", "start"), "k", "i"))
+        exp.select(exp.Literal.number(0).as_("item"), col("person"), *smallest)
+        .from_(exp.to_table(index))
+        .group_by(*group)
     )
 
 

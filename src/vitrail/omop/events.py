@@ -165,7 +165,8 @@ def periods() -> exp.Select:
     """``period`` from ``observation_period``: one row each, and ``since``, the first day whose events belong to it.
 
     Where periods overlap, an event belongs to the one that starts earliest: a period's own days begin after the
-    last day of all that start before it. So each day belongs to one period at most, and one join finds it.
+    last day of all that start before it. So each day belongs to one period at most, and one join finds it; and of two
+    periods with days of their own, the one that starts first ends first.
     """
     first, last = (day_number(col(f"observation_period_{end}_date")) for end in ("start", "end"))
     found = exp.select(col("person_id").as_("person"), first.as_("first"), last.as_("last"))

@@ -102,14 +102,14 @@ class DuckDBEngine:
 
     def _enter(self, cohort: Cohort) -> list[Step]:
         entries, rules = cohorts.entries(cohort, self._number)
-        several = len({entry.item for entry in entries}) > 1
         self._database.give("entry", cohorts.Entry, entries)
         self._database.give("rule", cohorts.RuleRow, rules)
-        self._database.keep("entered", cohorts.candidates)
+        self._database.keep("entered", cohorts.candidates, distinct=bool(rules))
         if rules:
             self._database.keep("judged", cohorts.judged, "entered")
             self._database.keep("entered", cohorts.passing, "judged")
-        self._database.keep("observed", cohorts.observed, "entered", cohort.observed, several=several)
+        every = cohort.keep == "every"
+        self._database.keep("observed", cohorts.observed, "entered", cohort.observed, distinct=every)
         return [self._step(cohorts.ENTERED, "entered"), self._step(cohorts.OBSERVED, "observed")]
 
     def _judge(self, cohort: Cohort, index: str) -> list[Step]:
