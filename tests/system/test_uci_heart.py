@@ -123,4 +123,4 @@ def test_the_default_policy_refuses_the_small_hospitals(alliance: Alliance, hear
         print(name, json.dumps(shown["refusals"], indent=2))
         assert shown["refusals"]
         assert {refusal["code"] for refusal in shown["refusals"]} == {"disclosure"}
-        assert all(len(refusal["why"]) > 40 for refusal in shown["refusals"])
+        assert all(len(refusal["what"]) > 40 for refusal in shown["refusals"])
