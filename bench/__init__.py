@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks: ours and a peer in one run, as a ratio, with memory."""
