@@ -26,7 +26,7 @@ check: $(VENV)/dev ## style, types, import contracts, sizes
 soak: $(VENV)/dev ## the slow tests
 	$(BIN)/pytest -m slow -n $(JOBS) --dist worksteal --timeout 7200
 
-bench: $(VENV)/core ## side-by-side benchmarks
+bench: $(VENV)/dev ## side-by-side benchmarks
 	$(BIN)/python -m bench
 
 lock: $(VENV)/dev ## choose the newest versions that pyproject.toml allows, and write them down
