@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from tests.engines import ENGINES, Opener, plain
 
+from tests.engines import ENGINES, Opener, plain
 from vitrail.omop.covariates import SEX_CONCEPT
 from vitrail.omop.engines import Engine
 from vitrail.omop.tables import EVENT_TABLE, TABLES
