@@ -13,8 +13,11 @@ demo: $(VENV)/core ## set up, run the flagship question over two synthetic healt
 	@rm -rf demo
 	$(BIN)/vitrail demo --dir demo
 
-test: system $(VENV)/dev check ## set up, check, and run every test that is not slow; says what it skipped
-	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist worksteal
+test: system $(VENV)/dev ## set up, check, and run every test that is not slow; says what it skipped
+	@status=0; \
+	$(MAKE) --no-print-directory check || status=1; \
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist worksteal || status=1; \
+	exit $$status
 
 check: $(VENV)/dev ## style, types, import contracts, sizes
 	$(BIN)/ruff check .
