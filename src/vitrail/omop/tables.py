@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell who, what and when."""
+    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell what and when."""
 
     name: str
     columns: tuple[Column, ...]
@@ -51,7 +51,8 @@ _TABLES = (
         "person_id:id! gender_concept_id:int! year_of_birth:int! month_of_birth:int day_of_birth:int"
         " birth_datetime:datetime race_concept_id:int! ethnicity_concept_id:int! location_id:id provider_id:id"
         " care_site_id:id person_source_value:str gender_source_value:str gender_source_concept_id:int"
-        " race_source_value:str race_source_concept_id:int ethnicity_source_value:str ethnicity_source_concept_id:int")),
+        " race_source_value:str race_source_concept_id:int ethnicity_source_value:str"
+        " ethnicity_source_concept_id:int")),
     Table("observation_period", _columns(
         "observation_period_id:id! person_id:id! observation_period_start_date:date!"
         " observation_period_end_date:date! period_type_concept_id:int!"),

@@ -17,6 +17,7 @@ The meaning, in order, is that of the in-memory engine (``vitrail.omop.engines.m
 """
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -52,8 +53,8 @@ class Limits(Word):
         return self
 
     def fits(self, value: float | None) -> bool:
-        """Whether ``value`` is within all limits; a missing one is not."""
-        return value is not None and not (
+        """Whether ``value`` is within all limits; a missing one, and one that is not finite, is not."""
+        return value is not None and isfinite(value) and not (
             (self.at_least is not None and value < self.at_least)
             or (self.above is not None and value <= self.above)
             or (self.at_most is not None and value > self.at_most)

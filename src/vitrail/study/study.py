@@ -58,6 +58,8 @@ class Study(Word):
 
     @model_validator(mode="after")
     def _names_defined(self) -> Self:
+        if ANY in self.concept_sets:
+            raise ValueError("a concept set may not be called any: that word takes every concept")
         undefined = tuple(self._undefined())
         if undefined:
             raise PartError(undefined)
