@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import expit
-from tests.federation import federated
 
+from tests.federation import federated
 from vitrail.analyses.predict.design import IndexDates, design
 from vitrail.disclosure.policy import PUBLIC_DATA
 from vitrail.omop.engines.duckdb import DuckDBEngine
