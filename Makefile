@@ -10,7 +10,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .PHONY: demo test check soak bench lock system clean
 
 demo: $(VENV)/core ## set up, run the flagship question over two synthetic health systems, say where the report is
-	@rm -rf demo
 	$(BIN)/vitrail demo --dir demo
 
 test: system $(VENV)/dev ## set up, check, and run every test that is not slow; says what it skipped
