@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.alliances import SITES, Inside
-from vitrail.errors import NodeError
+from vitrail.errors import NodeError, StudyError
 from vitrail.site import answer, inbox, record, review
+from vitrail.site.agent import Agent
 from vitrail.store.store import Event, read_entry
-from vitrail.store.tables import DECISIONS, MESSAGES, STUDIES
+from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REACHED, STUDIES
 from vitrail.study.parties import QUESTION, Asked
-from vitrail.study.signed import Envelope, signed, unverified, verified
+from vitrail.study.signed import Envelope, signed, text, unverified, verified
 from vitrail.study.study import Question
 from vitrail.transport import Message
 from vitrail.wire import SigningKey
@@ -174,11 +175,88 @@ def test_a_question_of_another_hub_is_ignored(inside: Inside) -> None:
     assert agent.reached(inbox.INBOX) == 10_000
 
 
-@pytest.mark.parametrize("envelope", [{}, {"payloadType": "x"}, {"payloadType": 1, "payload": "%", "signatures": 3}])
+@pytest.mark.parametrize("envelope", [{}, {"payloadType": "x"}, {"payloadType": 1, "payload": "%", "signatures": 3},
+                                      {"x": 10**30}, {"x": "\ud800"}])  # fmt: skip
 def test_rubbish_is_ignored_for_good(inside: Inside, envelope: Envelope) -> None:
     agent = inside.agents["north"]
     agent.inbox.receive(Message(10_000, envelope))
     assert events(inside, "north")[-1] == "ignored"
+
+
+def test_a_question_of_an_unknown_analysis_stops_nothing(inside: Inside) -> None:
+    """Though the hub signed it; neither where it is asked nor where it is only told."""
+    (first, *_) = record.open_questions(inside.agents["north"].node.store, "north")
+    strange = first.model_copy(update={"analysis": "no such analysis", "sites": ("north",)})
+    message = Message(10_000, signed(Asked(question=strange, releases=()), QUESTION, inside.registry.key))
+    for agent in inside.agents.values():
+        before = agent.reached(inbox.INBOX)
+        agent.inbox.receive(message)
+        assert agent.reached(inbox.INBOX) == 10_000
+        assert events(inside, agent.node.name)[-1] == "ignored"
+        _reach(agent, before)
+    inside.approve()
+    assert inside.finish().findings.keys() == {"description", "risk"}
+
+
+def _reach(agent: Agent, seq: int) -> None:
+    with agent.node.store.writing(Event("ignored", "test")) as writing:
+        writing.put(REACHED, box=inbox.INBOX, seq=seq)
+
+
+def _keep_question(inside: Inside, question: Question) -> None:
+    """As a site may have kept it before it knew better."""
+    where = {"study": question.study, "analysis": question.analysis, "round": question.round}
+    with inside.agents["north"].node.store.writing(Event("asked", question.study)) as writing:
+        writing.add(QUESTIONS, id=question.id, **where, asked=True, body=text(question))
+
+
+def test_a_kept_question_of_an_unknown_analysis_is_refused_and_the_others_answered(inside: Inside) -> None:
+    (first, *_) = record.open_questions(inside.agents["north"].node.store, "north")
+    _keep_question(inside, first.model_copy(update={"analysis": "no such analysis"}))
+    inside.approve()
+    inside.finish()
+    assert {each.refused for each in inside.released("north") if each.analysis == "no such analysis"} == {
+        "question_differs"
+    }
+    assert codes(inside, "north") == {None, "question_differs"}
+
+
+def test_a_question_after_rounds_that_cannot_be_read_is_refused(inside: Inside) -> None:
+    """A hub that asks one analysis what belongs to another, then goes on from the refusal."""
+    north = inside.agents["north"]
+    asked = {each.analysis: each for each in record.open_questions(north.node.store, "north")}
+    mixed = asked["risk"].model_copy(update={"ask": asked["description"].ask, "round": 1, "sites": ()})
+    _keep_question(inside, mixed)
+    inside.approve()
+    inside.turn(1)
+    _keep_question(inside, asked["risk"].model_copy(update={"round": 2}))
+    assert north.answer_open() is False
+    assert [each.refused for each in inside.released("north")][-1] == "question_differs"
+
+
+@pytest.mark.parametrize("error", [ValueError("Mrs Smith"), StudyError("It cannot be.", "Do something.")])
+def test_whatever_the_gate_trips_over_is_a_refusal_and_the_agent_goes_on(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    honest = answer.gate.release
+
+    def broken(head: Any, *rest: Any) -> Any:
+        if head.analysis == "description":
+            raise error
+        return honest(head, *rest)
+
+    monkeypatch.setattr(answer.gate, "release", broken)
+    inside.approve("north")
+    inside.turn()
+    assert {each.analysis: each.refused for each in inside.released("north")} == {
+        "description": "cannot_compute",
+        "risk": None,
+    }
+    (shown,) = review.reviewed(inside.agents["north"].node)
+    ((_, _, _, what, do),) = shown.refusals
+    assert what
+    assert do
+    assert "Smith" not in what + do
 
 
 def test_a_release_that_no_member_signed_does_not_travel(inside: Inside) -> None:
@@ -211,7 +289,6 @@ def test_a_message_that_comes_again_changes_nothing(inside: Inside) -> None:
 def test_members_cannot_be_added_to_an_approved_study(inside: Inside) -> None:
     """The approval names the keys; a proposal exchanged underneath it is no longer approved."""
     from vitrail.store import studies
-    from vitrail.study.signed import text
 
     inside.approve()
     node = inside.agents["north"].node

@@ -11,6 +11,7 @@ from typing import Any
 from vitrail import wire
 from vitrail.analyses.characterise import pool as characterise
 from vitrail.analyses.predict import pool as predict
+from vitrail.errors import WireError
 from vitrail.study.analyses import Ask, Finding
 from vitrail.study.study import Question, Round, Study
 
@@ -30,8 +31,11 @@ RELATIVE_TOLERANCE = 1e-9
 def next_question(study: Study, analysis: str, sites: Sequence[str], rounds: Sequence[Round]) -> Question | None:
     """The question that follows from ``rounds`` (complete, in order), or None where the analysis is done.
 
-    ``sites`` are the members that were asked the study. A site that refused is not asked again.
+    ``sites`` are the members that were asked the study. A site that refused is not asked again. Raises WireError where
+    the study has no such analysis, or the rounds are not those of one.
     """
+    if analysis not in study.analyses:
+        raise WireError("A question names an analysis that its study does not have.", "Ask the hub's operator.")
     specification = study.analyses[analysis]
     answering = [site for site in sites if not any(_refused(each, site) for each in rounds)]
     ask, _ = POOLS[specification.kind]

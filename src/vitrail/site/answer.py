@@ -1,6 +1,7 @@
 """The second of the three functions: from an approved question and a snapshot to a signed Release. The only way out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, get_args
@@ -51,14 +52,35 @@ def answer(asking: Asking, glass: Glass, earlier: Sequence[Release]) -> Answer:
 
     ``earlier`` are the site's own Releases, which the gate remembers.
     """
-    head = head_of(asking, glass)
     try:
-        check_approved(asking, glass)
-        check_policy(glass)
-        check_follows(asking)
-        return _signed(gate.release(head, computed(asking, glass), glass.policy, earlier), glass)
+        with refusing("cannot_compute"):
+            check_approved(asking, glass)
+            return _signed(would_leave(asking, glass, earlier), glass)
     except Refusal as refusal:
-        return _signed(gate.refused(head, _code(refusal)), glass, refusal)
+        return _signed(gate.refused(head_of(asking, glass), _code(refusal)), glass, refusal)
+
+
+def would_leave(asking: Asking, glass: Glass, earlier: Sequence[Release]) -> Release:
+    """What leaves where the steward has approved. Raises Refusal and, whatever goes wrong, nothing else."""
+    with refusing("question_differs"):
+        check_follows(asking)
+    with refusing("cannot_compute"):
+        check_policy(glass)
+        return gate.release(head_of(asking, glass), computed(asking, glass), glass.policy, earlier)
+
+
+@contextmanager
+def refusing(code: RefusalCode) -> Iterator[None]:
+    """Make any error a Refusal with ``code``, so that one question cannot stop the others. It quotes no data."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except VitrailError as error:
+        raise Refusal(code, error.what, error.do) from error
+    except Exception as error:  # its own text may quote a data value
+        what = f"The answer stopped with an error ({type(error).__name__})."
+        raise Refusal(code, what, "Report it to those who maintain the site's version of Vitrail.") from error
 
 
 def head_of(asking: Asking, glass: Glass) -> gate.Head:
@@ -101,14 +123,15 @@ def check_follows(asking: Asking) -> None:
 
     A hub that could choose coefficients freely could isolate a person.
     """
-    if asking.question.round >= asking.proposal.study.analyses[asking.question.analysis].max_rounds:
+    analysis = asking.proposal.study.analyses.get(asking.question.analysis)
+    if analysis is not None and asking.question.round >= analysis.max_rounds:
         raise Refusal("too_many_rounds", "The question is past the most rounds that were approved.")
     if not follows(asking.proposal, asking.question, asking.rounds):
         raise Refusal("question_differs", "The question is not the one that its Releases lead to.", "Ask the hub.")
 
 
 def follows(proposal: Proposal, question: Question, rounds: Sequence[Round]) -> bool:
-    """Whether ``question`` is what comes after ``rounds``, each of them complete."""
+    """Whether ``question`` is what comes after ``rounds``, each complete. Raises WireError for rounds of no use."""
     if not all(each.complete for each in rounds):
         return False
     computed = next_question(proposal.study, question.analysis, proposal.sites, rounds)
@@ -116,19 +139,10 @@ def follows(proposal: Proposal, question: Question, rounds: Sequence[Round]) -> 
 
 
 def computed(asking: Asking, glass: Glass) -> Result:
-    """The exact answer. Whatever goes wrong, nothing of the data is in the Refusal ``cannot_compute``."""
+    """The exact answer."""
     study, question = asking.proposal.study, asking.question
     specification = study.analyses[question.analysis]
-    try:
-        engine = glass.engine(study)
-        return RUNS[specification.kind](specification, question.ask, engine, study.id, glass.site)
-    except Refusal:
-        raise
-    except VitrailError as error:
-        raise Refusal("cannot_compute", error.what, error.do) from error
-    except Exception as error:
-        what = f"The analysis stopped with an error ({type(error).__name__})."
-        raise Refusal("cannot_compute", what, "Rehearse the study, and report the error.") from error
+    return RUNS[specification.kind](specification, question.ask, glass.engine(study), study.id, glass.site)
 
 
 def today() -> date:

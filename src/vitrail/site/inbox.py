@@ -1,18 +1,20 @@
 """What reaches a site: proposals and questions, kept once, each only where its signatures are those they should be."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitrail import wire
-from vitrail.errors import WireError
+from vitrail.errors import Refusal, WireError
 from vitrail.site import record
-from vitrail.site.answer import follows
+from vitrail.site.answer import follows, refusing
 from vitrail.store import studies
 from vitrail.store.store import Event, Store, Writing
 from vitrail.store.tables import QUESTIONS, REACHED, RELEASES, STUDIES
 from vitrail.study.parties import PROPOSAL, QUESTION, RELEASE, Asked, Kit, Proposal
 from vitrail.study.release import Release
 from vitrail.study.signed import Envelope, text, unverified, verified
+from vitrail.study.study import Question, Round
 from vitrail.transport import Message
 from vitrail.wire import PublicKey
 
@@ -35,7 +37,9 @@ class Inbox:
             else:
                 self._question(message)
         except WireError as error:
-            happened = Event("ignored", wire.digest_of(message.envelope), {"what": error.what})
+            # not the canonical JSON: a message that has none must be dealt with too
+            content = json.dumps(message.envelope, sort_keys=True).encode()
+            happened = Event("ignored", wire.digest(content), {"what": error.what})
             with self.store.writing(happened) as writing:
                 _reached(writing, message)
 
@@ -56,6 +60,8 @@ class Inbox:
         question, proposal = asked.question, studies.proposal(self.store, asked.question.study)
         if proposal is None:
             raise WireError("A question belongs to no study that was proposed.", "Ask the hub's operator.")
+        if question.analysis not in proposal.study.analyses:
+            raise WireError("A question names an analysis that its study does not have.", "Ask the hub's operator.")
         releases = [(envelope, _verified_release(envelope, proposal)) for envelope in asked.releases]
         mine = self.kit.site in question.sites
         where = {"analysis": question.analysis, "round": question.round}
@@ -63,8 +69,8 @@ class Inbox:
         with self.store.writing(happened) as writing:
             for envelope, release in releases:
                 _keep(writing, release, envelope)
-            if not mine and not follows(proposal, question, record.rounds_before(writing, question)):
-                raise WireError("A question to others does not follow from its Releases.", "Ask the hub's operator.")
+            if not mine:
+                _check_follows(proposal, question, record.rounds_before(writing, question))
             writing.add(QUESTIONS, id=question.id, study=question.study, **where, asked=mine, body=text(question))
             _reached(writing, message)
 
@@ -76,6 +82,16 @@ def _verified_release(envelope: Envelope, proposal: Proposal) -> Release:
     if key is None or claimed.study != proposal.study.id:
         raise WireError("A Release that came with a question belongs to another study.", "Ask the hub's operator.")
     return verified(envelope, RELEASE, PublicKey(key), Release)
+
+
+def _check_follows(proposal: Proposal, question: Question, rounds: Sequence[Round]) -> None:
+    try:
+        with refusing("question_differs"):  # a hub may ask what no round leads to in ways that nobody thought of
+            fits = follows(proposal, question, rounds)
+    except Refusal as refusal:
+        raise WireError(refusal.what, refusal.do) from refusal
+    if not fits:
+        raise WireError("A question to others does not follow from its Releases.", "Ask the hub's operator.")
 
 
 def _keep(writing: Writing, release: Release, envelope: Envelope) -> None:

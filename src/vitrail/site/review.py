@@ -8,11 +8,10 @@ from datetime import date
 from sqlalchemy import select
 
 from vitrail import wire
-from vitrail.disclosure import gate
 from vitrail.errors import NodeError, Refusal
 from vitrail.governance.approval import APPROVAL, REJECTION, Approval, Rejection
 from vitrail.site import record
-from vitrail.site.answer import Asking, check_follows, check_policy, computed, head_of, today
+from vitrail.site.answer import Asking, today, would_leave
 from vitrail.site.glass import Opening
 from vitrail.site.node import HUB, Node
 from vitrail.store import studies
@@ -140,10 +139,7 @@ def _previewed(node: Node, opening: Opening, asking: Asking) -> Release | Refusa
     """As :func:`vitrail.site.answer.answer`, without asking for an approval, and unsigned."""
     try:
         glass = opening.glass(asking.question.study)
-        check_policy(glass)
-        check_follows(asking)
-        earlier = record.released(node.store, node.name, asking.question.study)
-        return gate.release(head_of(asking, glass), computed(asking, glass), glass.policy, earlier)
+        return would_leave(asking, glass, record.released(node.store, node.name, asking.question.study))
     except Refusal as refusal:
         return refusal
 

@@ -101,5 +101,5 @@ class HttpMailbox:
         answer = self._hub.send("/poll", poll, wait)
         try:
             return [Message(int(each["seq"]), dict(each["envelope"])) for each in answer["messages"]]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise TransportError("The hub's answer is no list of messages.", "Check the hub's version.") from error
