@@ -34,7 +34,7 @@ def _evidence(study: Study, answered: Mapping[Name, Sequence[Round]]) -> Evidenc
     return Evidence(
         study=study.id,
         title=study.title,
-        findings={name: combine(study, name, answered[name]) for name in sorted(study.analyses)},
+        findings={name: combine(study, name, answered.get(name, ())) for name in sorted(study.analyses)},
         sources=tuple(
             Source(
                 release=release.id,

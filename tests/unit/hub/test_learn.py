@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.alliances import STUDY
 from tests.carriers import KEYS, hub_with_members, make_study
 from vitrail import wire
 from vitrail.errors import StudyError
@@ -13,8 +14,11 @@ from vitrail.hub.api import Hub
 from vitrail.hub.learn import advance, learn
 from vitrail.hub.registry import Registry
 from vitrail.hub.status import evidence, status
+from vitrail.reports.evidence import render
+from vitrail.study.analyses.predict import PredictEvidence
 from vitrail.study.evidence import Evidence
 from vitrail.study.parties import RELEASE
+from vitrail.study.reader import parse_study
 from vitrail.study.release import Release
 from vitrail.study.signed import body, signed
 from vitrail.study.study import Question, Round, Study
@@ -73,6 +77,20 @@ def test_the_same_releases_make_the_same_bytes_in_any_order(study: Study) -> Non
     found = [learn(study, SITES, answered(q, s)) for q, s in ((questions, SITES), (questions[::-1], SITES[::-1]))]
     assert all(isinstance(each, Evidence) for each in found)
     assert len({wire.canonical(body(each)) for each in found if isinstance(each, Evidence)}) == 1
+
+
+def test_a_fit_at_nobody_is_asked_of_nobody_and_found_empty() -> None:
+    """``develop_at`` may name a site that is no member."""
+    nobody = "develop_at: [nowhere]"
+    study = parse_study(STUDY.replace("test_share: 0.25", f"test_share: 0.25\n    {nobody}").encode())
+    first = learn(study, SITES, {})
+    assert isinstance(first, tuple)
+    assert [each.analysis for each in first] == ["description"]
+    found = learn(study, SITES, answered(first, SITES))
+    assert isinstance(found, Evidence)
+    assert isinstance(found.findings["risk"], PredictEvidence)
+    assert found.findings["risk"].fits == ()
+    assert "risk" in render(study, found)
 
 
 def take_all(registry: Registry, study: Study) -> None:
