@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from tests.releases import UNROUNDED, cells, people, released, table
-from vitrail.disclosure import attrition, gate
-from vitrail.disclosure.attacks import Knowledge, Name, knowledge
+from vitrail.disclosure import attrition, gate, moments, rates
+from vitrail.disclosure.attacks import Knowledge, Name, Range, knowledge, people_by_value
 from vitrail.disclosure.gate import Rule
 from vitrail.disclosure.partitions import Decision, Partition, decide
 from vitrail.disclosure.policy import DEFAULT, PUBLIC_DATA, Policy
@@ -35,6 +36,25 @@ def finds(known: Knowledge, name: Name) -> bool:
 
 def whole(persons: int, cohort: str = "cohort") -> RawAttrition:
     return RawAttrition(cohort, (("all", persons),))
+
+
+def number(values: list[int], missing: int = 0) -> RawMoments:
+    """A number that so many people have, one value each."""
+    numbers = np.array(values, dtype=float)
+    _, having = np.unique(numbers, return_counts=True)
+    away = np.abs(numbers - numbers.mean())
+    return RawMoments(
+        name="number",
+        of="cohort",
+        present=people(len(values)),
+        missing=people(missing),
+        mean=float(numbers.mean()),
+        sd=float(numbers.std(ddof=1)),
+        largest_share=float(away.max() / away.sum()) if away.sum() else 0.0,
+        minority=len(values) - int(having.max()),
+        distinct=len(having),
+        rarest=int(having.min()),
+    )
 
 
 def cell(table_name: str, label: str, of: str = "cohort") -> Name:
@@ -194,6 +214,24 @@ def test_person_years_are_suppressed_with_the_events() -> None:
     assert (rate.persons, rate.events, rate.person_years, rate.rate) == (100, *[SUPPRESSED] * 3)
 
 
+# Where all are followed for a year, person-years count the people, printed or not.
+
+
+def not_at_risk() -> tuple[int | str, float | str]:
+    """What is printed of the people at risk, and of their time: 995 of 1000, of whom 300 have an event at the end."""
+    (_, rate) = released(whole(1000), RawRate("ckd", 995, 300, round(995 * 365.25), "cohort")).estimates
+    return rate.persons, rate.person_years
+
+
+def test_person_years_give_away_the_few_who_are_not_at_risk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "_time_is_safe", lambda place, bundle: bundle.known(rates.with_event(place)))
+    assert not_at_risk() == (SUPPRESSED, 995.0)
+
+
+def test_person_years_are_suppressed_with_the_people_at_risk() -> None:
+    assert not_at_risk() == (SUPPRESSED, SUPPRESSED)
+
+
 # What is true of a whole small group is told of each of its members.
 
 
@@ -208,15 +246,58 @@ def test_nobody_and_everybody_are_told_only_of_large_groups(counts: tuple[int, .
 
 
 def test_everybody_having_the_same_value_is_told_only_of_large_groups() -> None:
-    def moments(n: int) -> RawMoments:
-        return RawMoments("stage", "cohort", people(n), people(0), 4.0, 0.0, 0.0)
+    assert released(number(60 * [4])).estimates[0].mean == SUPPRESSED
+    assert released(number(100 * [4])).estimates[0].mean == 4.0
 
-    assert released(moments(60)).estimates[0].mean == SUPPRESSED
-    assert released(moments(100)).estimates[0].mean == 4.0
+
+# A mean of zeros and ones is a count; of a number with three values, mean and standard deviation are two.
+
+FEW_ONES = (*[(n - c) * [0] + c * [1] for n, c in ((150, 5), (150, 10), (1000, 10), (60, 8))],)
+FEW_OF_SOME = (*FEW_ONES, 75 * [0] + 70 * [1] + 5 * [2], 10 * [0] + 400 * [1], 100 * [0] + 100 * [1] + 6 * [4])
+
+
+def by_value(values: list[int], policy: Policy) -> list[tuple[int, Range]]:
+    """For each value of a number how many truly have it, and how many an attacker finds."""
+    (estimate,) = released(number(values), policy=policy).estimates
+    different = sorted(set(values))
+    found = people_by_value(estimate, different, policy.rounding, 3)
+    return [(values.count(value), reached) for value, reached in zip(different, found, strict=True)]
+
+
+@pytest.mark.parametrize("values", FEW_OF_SOME)
+@pytest.mark.parametrize("policy", [DEFAULT, UNROUNDED], ids=["rounded", "unrounded"])
+def test_moments_give_away_the_few_with_another_value(
+    values: list[int], policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "_tell_of_many", lambda *_: True)
+    assert any(reached.within(1, 10) for true, reached in by_value(values, policy) if 1 <= true <= 10)
+
+
+@pytest.mark.parametrize("values", FEW_OF_SOME)
+@pytest.mark.parametrize("policy", [DEFAULT, UNROUNDED], ids=["rounded", "unrounded"])
+def test_moments_tell_nothing_of_the_few_with_another_value(values: list[int], policy: Policy) -> None:
+    assert not any(reached.within(0, 12) for _, reached in by_value(values, policy))
+
+
+@pytest.mark.parametrize("others", [range(1, 7), range(1, 13)])
+def test_moments_tell_nothing_where_nearly_all_have_one_value(others: range) -> None:
+    raw = number([*150 * [0], *others])
+    assert released(raw).estimates[0].mean == SUPPRESSED
+    assert released(number([*150 * [0], *range(1, 14)])).estimates[0].mean == 0.56
+
+
+def test_moments_of_which_it_is_unknown_how_many_differ_are_suppressed() -> None:
+    raw = RawMoments("age", "cohort", people(500), people(0), 60.0, 9.0, 0.01)
+    assert released(raw).estimates[0].mean == SUPPRESSED
+
+
+def test_moments_of_zeros_and_ones_are_told_where_enough_have_either() -> None:
+    (estimate,) = released(number(137 * [0] + 13 * [1])).estimates
+    assert estimate.mean == 0.087
 
 
 def test_a_mean_is_not_told_where_one_person_dominates_it() -> None:
-    raw = RawMoments("cost", "cohort", people(50), people(50), 900.0, 4000.0, 0.6)
+    raw = RawMoments("cost", "cohort", people(50), people(50), 900.0, 4000.0, 0.6, 40, 40, 1)
     assert released(raw).estimates[0].mean == SUPPRESSED
     assert released(raw, policy=PUBLIC_DATA).estimates[0].mean == 900.0
 

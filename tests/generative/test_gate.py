@@ -117,6 +117,8 @@ def _table(rng: np.random.Generator, name: str, person: NDArray[np.int64], unit:
 def _moments(rng: np.random.Generator, person: NDArray[np.int64]) -> RawMoments:
     there = rng.random(len(person)) < rng.choice([0.03, 0.5, 0.97, 1.0])
     value = np.round(rng.normal(140, 3, len(person)), int(rng.integers(0, 4)))[there]
+    _, place = np.unique(value, return_inverse=True)
+    having = [len(np.unique(person[there][place == each])) for each in range(place.max(initial=-1) + 1)]
     deviation = np.abs(value - value.mean()) if len(value) else value
     shares = np.bincount(person[there], deviation) if len(value) else np.zeros(1)
     return RawMoments(
@@ -127,6 +129,9 @@ def _moments(rng: np.random.Generator, person: NDArray[np.int64]) -> RawMoments:
         mean=float(value.mean()) if len(value) else math.nan,
         sd=float(value.std(ddof=1)) if len(value) > 1 else math.nan,
         largest_share=float(shares.max() / shares.sum()) if shares.sum() else 0.0,
+        minority=max(len(np.unique(person[there])) - max(having, default=0), 0),
+        distinct=len(having),
+        rarest=min(having, default=0),
     )
 
 

@@ -4,6 +4,8 @@ The attacker has the Release, knows the study and the policy, and knows which nu
 is printed as v is some integer that rounds to v; a suppressed one is any. For every count that was not printed, for the
 difference of each two that are nested, and for the sum of what each table suppresses, the least and the largest value
 that fits everything are found. It shares no code with the rules that it attacks.
+
+Of a number with few values, known to the attacker, mean and standard deviation are sums over the people with each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, lil_array
 
@@ -95,6 +98,39 @@ class Knowledge:
             for sign in (1, -1)
         }
         return {name: Range(least[name, 1], -least[name, -1]) for name, sign in least if sign == 1}
+
+
+def people_by_value(moments: Moments, values: Sequence[float], rounding: int, digits: int) -> tuple[Range, ...]:
+    """How many people may have each of the ``values`` of a number, given its count, mean and SD as printed.
+
+    With deviations from the printed mean, what the two say is linear in the numbers of people, their sum included.
+    """
+    count, mean, sd = moments.count, moments.mean, moments.sd
+    exact = np.array(values, dtype=float)
+    total = (0, LARGEST) if count == SUPPRESSED else (count - (rounding - 1) // 2, count + (rounding - 1) // 2)
+    rows, low, high = [np.ones_like(exact)], [float(total[0])], [float(total[1])]
+    if mean != SUPPRESSED and sd != SUPPRESSED and sd > 0:
+        blur = 10.0 ** (np.floor(np.log10(sd)) - digits + 1) / 2 + 1e-9
+        for row, most in _sums(exact - mean, sd, blur):
+            rows, low, high = [*rows, row], [*low, -np.inf], [*high, most]
+    rules, bounds = (
+        LinearConstraint(np.array(rows), low, high),
+        Bounds(np.zeros_like(exact), np.full(len(values), LARGEST)),
+    )
+    return tuple(
+        Range(_least(rules, bounds, place, 1), -_least(rules, bounds, place, -1)) for place in range(len(values))
+    )
+
+
+def _sums(deviations: NDArray[np.float64], sd: float, blur: float) -> Sequence[tuple[NDArray[np.float64], float]]:
+    """Rows whose sums over people are at most what is beside them, for a mean and an SD known up to ``blur``."""
+    least, most = max(sd - blur, 0.0) ** 2, (sd + blur) ** 2
+    return (
+        (deviations - blur, 0.0),
+        (-deviations - blur, 0.0),
+        (deviations**2 - most - blur**2, -most),
+        (least - deviations**2, least),
+    )
 
 
 def _least(rules: LinearConstraint | tuple[()], bounds: Bounds, column: int, sign: int) -> int:

@@ -38,11 +38,10 @@ def partitions(place: int, raw: RawRate) -> list[Partition]:
 def released(place: int, raw: RawRate, bundle: Bundle) -> Rate:
     """Persons, events and person-years.
 
-    Where events are suppressed, so are person-years: a person's time ends with the event, so where all are followed
-    for one span the time that is lacking counts the events.
+    Person-years are suppressed with the persons and with the events.
     """
     events = bundle.count(with_event(place), raw.events)
-    years = bundle.digits(raw.days_at_risk / DAYS_PER_YEAR, events != SUPPRESSED)
+    years = bundle.digits(raw.days_at_risk / DAYS_PER_YEAR, _time_is_safe(place, bundle))
     return Rate(
         name=raw.name,
         persons=bundle.count(at_risk(place), raw.persons),
@@ -50,3 +49,12 @@ def released(place: int, raw: RawRate, bundle: Bundle) -> Rate:
         person_years=years,
         rate=ratio(events if events == SUPPRESSED else events * PER, years),
     )
+
+
+def _time_is_safe(place: int, bundle: Bundle) -> bool:
+    """Whether the time at risk may be known.
+
+    Where all are followed for one span, it counts the persons. A person's time ends with the event, so what is lacking
+    counts the events.
+    """
+    return bundle.known(at_risk(place), with_event(place))

@@ -56,7 +56,12 @@ class RawAttrition(Raw):
 class RawMoments(Raw):
     """Mean and sample standard deviation of the values that are there.
 
-    ``largest_share`` is the largest person's share of the sum of absolute deviations from the mean.
+    * ``largest_share``: the largest person's share of the sum of absolute deviations from the mean;
+    * ``minority``: persons whose value is not the one that the most have;
+    * ``distinct``: how many different values there are;
+    * ``rarest``: persons with the value that the fewest have.
+
+    The last three are as if unknown where they are 0: then the gate takes the numbers to tell of few people.
     """
 
     family = "moments"
@@ -67,6 +72,9 @@ class RawMoments(Raw):
     mean: float
     sd: float
     largest_share: float
+    minority: int = 0
+    distinct: int = 0
+    rarest: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Characterise: what a site counts, and what all sites say together."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -132,6 +133,10 @@ def test_table_1_speaks_of_each_persons_first_row(everyone):
     deviations = np.abs(np.array(values) - np.mean(values)) if values else np.zeros(0)
     share = deviations.max() / deviations.sum() if deviations.sum() > 0 else 1.0
     assert m.largest_share == pytest.approx(share)
+    having = Counter(values).values()
+    assert (m.minority, m.distinct, m.rarest) == (
+        len(values) - max(having, default=0), len(having), min(having, default=0)
+    )  # fmt: skip
     assert years.present.count == len(firsts)
     assert all(count.persons == count.count for _, count in (*ages.cells, *sexes.cells, *had_c.cells))
 

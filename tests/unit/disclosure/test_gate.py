@@ -98,7 +98,9 @@ def test_attrition(persons: tuple[int, ...], printed: list[object]) -> None:
 
 def test_a_mean_is_rounded_where_its_standard_deviation_is() -> None:
     def rounded(mean: float, sd: float) -> tuple[object, object]:
-        (estimate,) = released(RawMoments("x", "cohort", people(500), people(500), mean, sd, 0.01)).estimates
+        (estimate,) = released(
+            RawMoments("x", "cohort", people(500), people(500), mean, sd, 0.01, 400, 90, 1)
+        ).estimates
         return estimate.mean, estimate.sd
 
     assert rounded(139.8765, 3.0456) == (139.88, 3.05)

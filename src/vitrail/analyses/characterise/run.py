@@ -72,6 +72,7 @@ def _moments(name: str, cohort: str, column: Floats) -> RawMoments:
     """Mean and SD (n - 1) of the recorded values; not a number where there are too few."""
     missing = np.isnan(column)
     values = column[~missing]
+    _, having = np.unique(values, return_counts=True)
     mean = float(np.mean(values)) if len(values) else np.nan
     return RawMoments(
         name=name,
@@ -81,6 +82,9 @@ def _moments(name: str, cohort: str, column: Floats) -> RawMoments:
         mean=mean,
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else np.nan,
         largest_share=persons.largest_share(np.abs(values - mean), np.arange(len(values))),
+        minority=len(values) - int(np.max(having, initial=0)),
+        distinct=len(having),
+        rarest=int(np.min(having)) if len(having) else 0,
     )
 
 
