@@ -1,6 +1,16 @@
-"""Cohorts in plain English: what a steward, a clinician or anybody at `vitrail study check` reads."""
+"""A study in plain English: what a steward, a clinician or anybody at `vitrail study check` reads.
+
+Whoever signs a study signs every letter of it, so nothing that a study says is left out here: two studies that differ
+in what they ask are read aloud differently. Names stand in “quotes”, which no name can hold.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
 
 from vitrail.study.cohort import ANY, Cohort, EntryEvent, Event, Limits, Rule, Window
+from vitrail.study.concepts import ConceptItem, ConceptSet
+from vitrail.study.covariates import Covariate
 
 _LIMITS = (("at_least", "at least"), ("above", "above"), ("at_most", "at most"), ("below", "below"))
 _KEPT = {
@@ -20,6 +30,49 @@ def cohort_aloud(name: str, cohort: Cohort) -> str:
         sentences.append("Only the first time counts.")
     sentences.append(_exit(cohort.exit.days_after_start))
     return " ".join(sentences)
+
+
+def concept_set_aloud(name: str, concepts: ConceptSet) -> str:
+    """The codes of a concept set: ``Concept set “gout”: 2 (with descendants); but not 3 (alone).``"""
+    alike = groupby(concepts.concepts, key=lambda item: (item.exclude, item.descendants))
+    return f"Concept set “{name}”: {'; '.join(_items(*kind, tuple(items)) for kind, items in alike)}."
+
+
+def _items(exclude: bool, descendants: bool, items: tuple[ConceptItem, ...]) -> str:
+    ids = ", ".join(str(item.concept) for item in items)
+    return f"{'but not ' if exclude else ''}{ids} ({'with descendants' if descendants else 'alone'})"
+
+
+def covariate_aloud(covariate: Covariate) -> str:
+    """A covariate's name and what it means: ``“age” (age in years, centred at 60, per 10)``."""
+    return f"“{covariate.name}” ({', '.join((_measured(covariate), *_scaled(covariate)))})"
+
+
+def _measured(covariate: Covariate) -> str:
+    if covariate.event is None or covariate.days is None:
+        return "age in years" if covariate.age else f"whether the recorded sex is {covariate.sex}"
+    what = "whether there is at least 1" if covariate.has else "the number of the latest"
+    days = window_aloud(covariate.days).replace("that day", "the index date")
+    return f"{what} {event_aloud(covariate.event)} {days}"
+
+
+def _scaled(covariate: Covariate) -> Iterator[str]:
+    if covariate.centre != 0:
+        yield f"centred at {number_aloud(covariate.centre)}"
+    if covariate.per != 1:
+        yield f"per {number_aloud(covariate.per)}"
+    if covariate.if_missing is not None:
+        yield f"{number_aloud(covariate.if_missing)} where missing"
+
+
+def number_aloud(value: float) -> str:
+    """A number to its last digit, since it is signed to its last digit: ``60``, ``2.5``, ``1e-08``."""
+    return repr(value).removesuffix(".0")
+
+
+def percent_aloud(share: float) -> str:
+    """A share to its last digit: ``25%``, ``0.5%``."""
+    return f"{(Decimal(repr(share)) * 100).normalize():f}%"
 
 
 def event_aloud(event: Event) -> str:
@@ -55,7 +108,7 @@ def _days(days: int) -> str:
 
 def _limits(limits: Limits | None) -> str:
     given = [(words, getattr(limits, name, None)) for name, words in _LIMITS]
-    said = " and ".join(f"{words} {value:g}" for words, value in given if value is not None)
+    said = " and ".join(f"{words} {number_aloud(value)}" for words, value in given if value is not None)
     return f" {said}" if said else ""
 
 
@@ -65,7 +118,7 @@ def _entry(entry: EntryEvent) -> str:
 
 
 def _rule(rule: Rule) -> str:
-    return f"{_times(rule)} {event_aloud(rule.of)} {window_aloud(rule.days)}"
+    return f"{_times(rule)} {event_aloud(rule.of)} {window_aloud(rule.days)}, called “{rule.name}”"
 
 
 def _times(rule: Rule) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vitrail import wire
-from vitrail.study.aloud import cohort_aloud
+from vitrail.study.aloud import cohort_aloud, concept_set_aloud
 from vitrail.study.analyses import Analysis, Ask
 from vitrail.study.cohort import ANY, Cohort, Event
 from vitrail.study.concepts import ConceptSet
@@ -51,10 +51,14 @@ class Study(Word):
         return self.model_dump(mode="json", exclude_none=True)
 
     def aloud(self) -> tuple[str, ...]:
-        """What is asked, in plain English: one paragraph for each cohort and each analysis."""
+        """All that is asked, in plain English: one paragraph for each cohort, each analysis and each concept set.
+
+        Title, purpose, question and protocol are prose already and stand beside it.
+        """
         cohorts = (cohort_aloud(name, self.cohorts[name]) for name in self.cohort_order())
         analyses = (f"Analysis “{name}”: {analysis.aloud()}" for name, analysis in self.analyses.items())
-        return (*cohorts, *analyses)
+        concepts = (concept_set_aloud(name, each) for name, each in self.concept_sets.items())
+        return (*cohorts, *analyses, *concepts)
 
     @model_validator(mode="after")
     def _names_defined(self) -> Self:

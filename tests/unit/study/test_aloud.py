@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from vitrail.study.aloud import cohort_aloud, event_aloud, window_aloud
+from vitrail.study.aloud import cohort_aloud, concept_set_aloud, covariate_aloud, event_aloud, window_aloud
 from vitrail.study.analyses.characterise import Characterise
 from vitrail.study.analyses.predict import Predict
 from vitrail.study.cohort import Cohort, Event
+from vitrail.study.concepts import ConceptSet
+from vitrail.study.covariates import Covariate
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_events(event: dict[str, Any], said: str) -> None:
 def test_rules(limits: dict[str, int], said: str) -> None:
     rule = {"name": "r", "of": {"condition": "any"}, "days": (0, 0), **limits}
     words = cohort_aloud("c", Cohort.model_validate({"entry": ({"visit": "any"},), "rules": (rule,)}))
-    assert f"They need {said} (any) on that day." in words
+    assert f"They need {said} (any) on that day, called “r”." in words
 
 
 def test_a_whole_cohort() -> None:
@@ -77,7 +79,7 @@ def test_a_whole_cohort() -> None:
     )
     assert cohort_aloud("users", cohort) == (
         "Cohort “users”: people enter at their first drug in “gliptins” (there being at least 1 visit (any) on that "
-        "day) or death (any), observed for 365 days before and 1 day after. Only the first time counts. "
+        "day, called “w”) or death (any), observed for 365 days before and 1 day after. Only the first time counts. "
         "They stay until 30 days later, or observation ends."
     )
 
@@ -87,17 +89,19 @@ def test_a_whole_cohort() -> None:
     [
         (
             {},
-            "1 to 365 days later, from age. Fit at all sites together in at most 25 rounds; test on 25% of ",
+            "1 to 365 days later, from “age” (age in years). Fit at all sites together in at most 25 rounds, until no "
+            "step is larger than 1e-08; test on 25% of the people, set aside before.",
         ),
         (
             {"horizon": (0, 0), "test_share": 0.0},
-            "will start “o” that day, from age. Fit at all sites together in at most",
+            "will start “o” that day, from “age” (age in years). Fit at all sites together in at most",
         ),
-        ({"test_share": 0.0, "leave_one_site_out": True}, "rounds; test at each site with a model made without it."),
+        ({"test_share": 0.0, "leave_one_site_out": True}, "1e-08; test at each site with a model made without it."),
         (
             {"develop_at": ("a", "b")},
-            "Fit at a, b in at most 25 rounds; test on 25% of the people, set aside before, and at",
+            "Fit at a, b in at most 25 rounds, until no step is larger than 1e-08; test on 25% of the people",
         ),
+        ({"thresholds": (0.05, 0.5)}, "set aside before. Judge it at risks of 5%, 50%."),
     ],
 )
 def test_predictions(asked: dict[str, Any], said: str) -> None:
@@ -108,4 +112,30 @@ def test_predictions(asked: dict[str, Any], said: str) -> None:
 def test_characterisations() -> None:
     rate = {"name": "r", "population": "a", "outcome": "b"}
     asked = Characterise.model_validate({"kind": "characterise", "cohorts": ("a", "b"), "incidence": (rate,)})
-    assert asked.aloud() == "describe “a”, “b”. Count how often “b” begins in “a”."
+    assert asked.aloud() == "describe “a”, “b”. Count how often “b” begins in “a”, called “r”."
+
+
+@pytest.mark.parametrize(
+    ("covariate", "said"),
+    [
+        ({"age": True, "centre": 60.0, "per": 10.0}, "age in years, centred at 60, per 10"),
+        ({"sex": "female"}, "whether the recorded sex is female"),
+        (
+            {"has": {"condition": "HIV"}, "days": (-365, 0)},
+            "whether there is at least 1 condition in “HIV” from 365 days before to the index date",
+        ),
+        (
+            {"last": {"measurement": "eGFR"}, "days": (None, -1), "if_missing": 90.5},
+            "the number of the latest measurement in “eGFR” at any time up to 1 day before, 90.5 where missing",
+        ),
+    ],
+)
+def test_a_covariate_is_what_it_means_whatever_it_is_called(covariate: dict[str, Any], said: str) -> None:
+    assert covariate_aloud(Covariate.model_validate({"name": "age"} | covariate)) == f"“age” ({said})"
+
+
+def test_a_concept_set_is_its_codes() -> None:
+    items = ({"concept": 1}, {"concept": 2}, {"concept": 3, "descendants": False}, {"concept": 4, "exclude": True})
+    assert concept_set_aloud("gout", ConceptSet.model_validate({"concepts": items})) == (
+        "Concept set “gout”: 1, 2 (with descendants); 3 (alone); but not 4 (with descendants)."
+    )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vitrail.study.aloud import covariate_aloud
 from vitrail.study.covariates import Covariate
 from vitrail.study.release import Attrition, CountTable, Moments, Rate
 from vitrail.study.word import Name, Part, SiteName, Word
@@ -52,11 +53,11 @@ class Characterise(Word):
         return self
 
     def aloud(self) -> str:
-        """What is asked, in a sentence or two."""
-        about = f" by {', '.join(each.name for each in self.table)}" if self.table else ""
+        """What is asked, all of it."""
+        about = f" by {'; '.join(map(covariate_aloud, self.table))}" if self.table else ""
         asked = f"describe {', '.join(f'“{name}”' for name in self.cohorts)}{about}."
-        rates = [f"“{each.outcome}” begins in “{each.population}”" for each in self.incidence]
-        return f"{asked} Count how often {', '.join(rates)}." if rates else asked
+        rates = [f"“{each.outcome}” begins in “{each.population}”, called “{each.name}”" for each in self.incidence]
+        return f"{asked} Count how often {'; '.join(rates)}." if rates else asked
 
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vitrail.study.aloud import covariate_aloud, number_aloud, percent_aloud
 from vitrail.study.covariates import Covariate
 from vitrail.study.release import Calibration, Count, CountTable, Discrimination, RiskBins, Thresholds
 from vitrail.study.word import Name, Part, SiteName, Word
@@ -49,24 +50,27 @@ class Predict(Word):
     max_rounds: Annotated[int, Field(ge=2, le=60)] = 25
 
     def aloud(self) -> str:
-        """What is asked, in a sentence or two."""
+        """What is asked, all of it."""
         first, last = self.horizon
         when = "that day" if first == last == 0 else f"{first:,} to {last:,} days later"
         where = f"at {', '.join(self.develop_at)}" if self.develop_at else "at all sites together"
         return (
             f"estimate who in “{self.target}” will start “{self.outcome}” {when}, from "
-            f"{', '.join(each.name for each in self.covariates)}. Fit {where} in at most {self.max_rounds} rounds"
-            f"{self._tested()}."
+            f"{'; '.join(map(covariate_aloud, self.covariates))}. Fit {where} in at most {self.max_rounds} rounds, "
+            f"until no step is larger than {number_aloud(self.tolerance)}{self._tested()}.{self._judged()}"
         )
 
     def _tested(self) -> str:
         kinds = (
-            (self.test_share > 0, f"on {self.test_share:.0%} of the people, set aside before"),
+            (self.test_share > 0, f"on {percent_aloud(self.test_share)} of the people, set aside before"),
             (self.leave_one_site_out, "at each site with a model made without it"),
             (bool(self.develop_at), "at the other sites"),
         )
         given = [words for asked, words in kinds if asked]
         return f"; test {', and '.join(given)}" if given else ""
+
+    def _judged(self) -> str:
+        return f" Judge it at risks of {', '.join(map(percent_aloud, self.thresholds))}." if self.thresholds else ""
 
     def cohort_names(self) -> Iterator[tuple[Part, str]]:
         """Every cohort that the analysis names, and the way to it."""
