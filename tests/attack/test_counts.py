@@ -170,7 +170,7 @@ MINORS: Name = ("rest", "step", "cohort", "entered", "less", "step", "cohort", "
 
 
 def test_a_difference_of_steps_gives_away_who_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attrition, "_shown", lambda raw, _: set(range(len(raw.steps))))
+    monkeypatch.setattr(attrition, "_shown", lambda raw, *_: set(range(len(raw.steps))))
     assert finds(knowledge([released(STEPS)], 5), MINORS)
 
 
@@ -178,6 +178,78 @@ def test_a_step_that_leaves_out_few_is_merged_into_the_next() -> None:
     (estimate,) = released(STEPS).estimates
     assert estimate.steps == (Cell(label="adults", count=995), Cell(label="with a laboratory value", count=600))
     assert estimate.merged == (("entered",), ())
+
+
+# Two cohorts differ by few people at a step, though their totals are far apart.
+
+ADULTS = RawAttrition("first", (("entered", 1000), ("adults", 500), ("with a laboratory value", 400)))
+INSURED = RawAttrition("second", (("entered", 1000), ("insured adults", 497), ("with a visit", 300)))
+FOLLOWED = RawAttrition("third", (("insured adults", 497),))
+UNINSURED: Name = ("rest", "step", "first", "adults", "less", "step", "second", "insured adults")
+
+
+def uninsured(second: RawAttrition, policy: Policy) -> Knowledge:
+    known = knowledge([released(ADULTS, second, policy=policy)], policy.rounding)
+    known.contains(("step", "first", "adults"), ("step", second.cohort, "insured adults"))
+    return known
+
+
+def name_of(second: RawAttrition) -> Name:
+    return tuple(second.cohort if each == "second" else each for each in UNINSURED)
+
+
+@pytest.mark.parametrize("second", [INSURED, FOLLOWED], ids=["step", "total"])
+@pytest.mark.parametrize("policy", [DEFAULT, UNROUNDED], ids=["rounded", "unrounded"])
+def test_steps_of_two_cohorts_give_away_their_difference(
+    second: RawAttrition, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attrition, "_apart", lambda *_: True)
+    assert finds(uninsured(second, policy), name_of(second))
+
+
+@pytest.mark.parametrize("second", [INSURED, FOLLOWED], ids=["step", "total"])
+@pytest.mark.parametrize("policy", [DEFAULT, UNROUNDED], ids=["rounded", "unrounded"])
+def test_steps_of_two_cohorts_give_nothing_away(second: RawAttrition, policy: Policy) -> None:
+    assert not finds(uninsured(second, policy), name_of(second))
+
+
+def test_of_two_steps_that_differ_by_few_one_is_shown_and_no_total_is_lost() -> None:
+    first, second = released(ADULTS, INSURED).estimates
+    assert [each.count for each in first.steps] == [1000, 500, 400]
+    assert [each.count for each in second.steps] == [1000, 300]
+    assert second.merged == ((), ("insured adults",))
+    first, total = released(ADULTS, FOLLOWED).estimates
+    assert [each.count for each in first.steps] == [1000, 400]
+    assert [each.count for each in total.steps] == [495]
+
+
+# All of a few people go on to the next step, or none.
+
+ALL_GO_ON = RawAttrition("cohort", (("entered", 500), ("with the condition", 20), ("treated", 20)))
+NONE_GOES_ON = RawAttrition("cohort", (("entered", 500), ("with the condition", 20), ("treated", 0)))
+TREATED = ("step", "cohort", "treated")
+UNTREATED: Name = ("rest", "step", "cohort", "with the condition", "less", *TREATED)
+
+
+def test_that_all_of_a_few_go_on_is_told_where_no_minimum_is_set() -> None:
+    policy = UNROUNDED.model_copy(update={"class_minimum": 0})
+    known = knowledge([released(ALL_GO_ON, policy=policy)], 1)
+    assert known.ranges([UNTREATED])[UNTREATED] == Range(0, 0)
+    known = knowledge([released(NONE_GOES_ON, policy=policy)], 1)
+    assert known.ranges([TREATED])[TREATED] == Range(0, 0)
+    assert ("step", "cohort", "with the condition") in known.bounds
+
+
+@pytest.mark.parametrize(("raw", "last"), [(ALL_GO_ON, 20), (NONE_GOES_ON, 0)])
+def test_that_all_or_none_of_a_few_go_on_is_not_told(raw: RawAttrition, last: int) -> None:
+    (estimate,) = released(raw).estimates
+    assert estimate.steps == (Cell(label="entered", count=500), Cell(label="treated", count=last))
+    assert estimate.merged == ((), ("with the condition",))
+
+
+def test_that_all_go_on_is_told_of_many() -> None:
+    (estimate,) = released(RawAttrition("cohort", (("entered", 500), ("adults", 100), ("treated", 100)))).estimates
+    assert [each.count for each in estimate.steps] == [500, 100, 100]
 
 
 # People at risk are nearly the cohort; events are nearly the people at risk.

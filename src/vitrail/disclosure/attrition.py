@@ -1,4 +1,6 @@
-"""Attrition: steps that left out too few people are merged into the next."""
+"""Attrition: steps that left out too few people, or tell that too few were all alike, are merged into the next."""
+
+from collections.abc import Set
 
 from vitrail.disclosure.bundle import Bundle
 from vitrail.disclosure.counts import cohort
@@ -27,9 +29,9 @@ def _check(raw: RawAttrition) -> None:
         )
 
 
-def released(_: int, raw: RawAttrition, bundle: Bundle) -> Attrition:
+def released(place: int, raw: RawAttrition, bundle: Bundle) -> Attrition:
     """The steps that are shown, and before each the ones merged into it."""
-    shown = _shown(raw, bundle)
+    shown = _all_shown(bundle)[place]
     cells: list[Cell] = []
     merged: list[tuple[str, ...]] = []
     waiting: list[str] = []
@@ -45,17 +47,56 @@ def released(_: int, raw: RawAttrition, bundle: Bundle) -> Attrition:
     return Attrition(cohort=raw.cohort, steps=tuple(cells), merged=tuple(merged))
 
 
-def _shown(raw: RawAttrition, bundle: Bundle) -> set[int]:
+def _all_shown(bundle: Bundle) -> dict[int, set[int]]:
+    """For each attrition, by its place, the numbers of the steps that are shown.
+
+    They are decided in order, each beside the totals of other cohorts and the steps of the attritions before it: two
+    cohorts may differ by few people at a step though their totals are far apart.
+    """
+    found: dict[int, set[int]] = {}
+    earlier: set[int] = set()
+    for place, raw in enumerate(bundle.estimates):
+        if isinstance(raw, RawAttrition):
+            found[place] = _shown(raw, bundle, earlier | _totals_of_others(raw, bundle))
+            earlier |= {raw.steps[number][1] for number in found[place] - {len(raw.steps) - 1}}
+    return found
+
+
+def _totals_of_others(raw: RawAttrition, bundle: Bundle) -> set[int]:
+    """The totals of other cohorts that may be known."""
+    keys = [key for key in bundle.decision.persons if key[0] == "cohort" and key[1] != raw.cohort]
+    return {int(key[2]) for key in keys if bundle.known(key)}
+
+
+def _shown(raw: RawAttrition, bundle: Bundle, others: Set[int]) -> set[int]:
     """The numbers of the steps that are shown: the last, perhaps suppressed, and from it backwards each step between
-    which and the next one shown either nobody was left out or enough people were.
+    which and the next one shown nobody of a large group was left out, or enough people were, and which differs from
+    no number of ``others`` by fewer than enough.
     """
     last = len(raw.steps) - 1
     known = bundle.known(cohort(raw.cohort, raw.steps[last][1]))
-    shown, following = {last}, raw.steps[last][1] if known else 0
+    shown, following = {last}, raw.steps[last][1] if known else None
     for number in range(last - 1, -1, -1):
         persons = raw.steps[number][1]
-        left_out = persons - following
-        if bundle.enough(left_out) or (left_out == 0 and known):
+        if _may_follow(persons, following, bundle) and _apart(persons, others, bundle):
             shown.add(number)
-            following, known = persons, True
+            following = persons
     return shown
+
+
+def _may_follow(persons: int, following: int | None, bundle: Bundle) -> bool:
+    """Whether a step of ``persons`` may be shown before one of ``following``, if that is known.
+
+    That all of them go on, or none, is told of each of them, so only where they are many.
+    """
+    if following is None:
+        return bundle.enough(persons)
+    alike = following in (0, persons) and persons > 0
+    if alike and persons < bundle.policy.class_minimum:
+        return False
+    return persons == following or bundle.enough(persons - following)
+
+
+def _apart(persons: int, others: Set[int], bundle: Bundle) -> bool:
+    """Whether a step is as large as others or differs by enough people."""
+    return all(persons == other or bundle.enough(abs(persons - other)) for other in others)
