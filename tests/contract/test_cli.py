@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,27 @@ def test_a_second_init_changes_nothing(site: Path, hub: Path) -> None:
 def test_a_wrong_init_leaves_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
     no(run("site", "init", tmp_path / "new", *words), 2)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("kind", "words"), [("site", ("--name", "north")), ("hub", ())])
+def test_an_init_that_was_interrupted_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, words: tuple[str, ...]
+) -> None:
+    from vitrail.store.store import Store
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(kind, "init", tmp_path / "new", *words).status == 130
+    no(run(kind, "init", tmp_path / "new", *words), 2, "never finished", "remove the directory")
+    shutil.rmtree(tmp_path / "new")
+    assert run(kind, "init", tmp_path / "new", *words).status == 0
+
+
+@pytest.mark.parametrize(("kind", "words"), [("site", ("--name", "north")), ("hub", ())])
+def test_an_init_where_nothing_can_be_written(tmp_path: Path, kind: str, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "new"):
+        no(run(kind, "init", place, *words), 2, "cannot be written")
 
 
 def test_a_kit_is_for_one_site(site: Path, hub: Path, tmp_path: Path) -> None:

@@ -1,18 +1,27 @@
 """What a site will not do: answer what was not approved, what does not follow, what nobody signed."""
 
 import json
+import shutil
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from sqlalchemy import select
 
 from tests.alliances import SITES, Inside
+from tests.commands import run
+from vitrail import wire
 from vitrail.errors import NodeError, StudyError
+from vitrail.omop.snapshot import described, directory_name
+from vitrail.omop.snapshot import verified as verified_snapshot
 from vitrail.site import answer, inbox, record, review
 from vitrail.site.agent import Agent
+from vitrail.site.node import Node
 from vitrail.store.store import Event, read_entry
-from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REACHED, STUDIES
+from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REACHED, RELEASES, STUDIES
 from vitrail.study.parties import QUESTION, Asked
 from vitrail.study.signed import Envelope, signed, text, unverified, verified
 from vitrail.study.study import Question
@@ -225,13 +234,18 @@ def test_a_question_after_rounds_that_cannot_be_read_is_refused(inside: Inside) 
     """A hub that asks one analysis what belongs to another, then goes on from the refusal."""
     north = inside.agents["north"]
     asked = {each.analysis: each for each in record.open_questions(north.node.store, "north")}
-    mixed = asked["risk"].model_copy(update={"ask": asked["description"].ask, "round": 1, "sites": ()})
-    _keep_question(inside, mixed)
     inside.approve()
     inside.turn(1)
-    _keep_question(inside, asked["risk"].model_copy(update={"round": 2}))
-    assert north.answer_open() is False
-    assert [each.refused for each in inside.released("north")][-1] == "question_differs"
+    kept = select(RELEASES.c.envelope).where(RELEASES.c.question == asked["risk"].id)
+    releases = tuple(json.loads(row.envelope) for row in inside.registry.store.rows(kept))
+    for number, kind in ((1, "description"), (2, "risk")):
+        question = asked["risk"].model_copy(update={"ask": asked[kind].ask, "round": number, "sites": ("north",)})
+        message = signed(Asked(question=question, releases=releases), QUESTION, inside.registry.key)
+        north.inbox.receive(Message(10_000 + number, message))
+        assert north.answer_open() is False
+        releases = ()
+    refused = [(each.round, each.refused) for each in inside.released("north") if each.analysis == "risk"]
+    assert refused == [(0, None), (1, "question_differs"), (2, "question_differs")]
 
 
 @pytest.mark.parametrize("error", [ValueError("Mrs Smith"), StudyError("It cannot be.", "Do something.")])
@@ -345,15 +359,68 @@ def test_a_snapshot_that_is_not_there_holds_the_answer(inside: Inside) -> None:
     assert codes(inside, "north") == {None}
 
 
+def make_public(snapshot: Path) -> None:
+    """Say that anybody may have the data."""
+    manifest = snapshot / "manifest.json"
+    content = json.loads(manifest.read_bytes())
+    content["origin"]["public"] = not content["origin"]["public"]
+    manifest.write_bytes(wire.canonical(content))
+
+
+def exchange_a_table(snapshot: Path) -> None:
+    """Exchange a table and what the manifest says of it."""
+    people = parquet.read_table(snapshot / "person.parquet")
+    parquet.write_table(people.slice(1), snapshot / "person.parquet")
+    manifest = snapshot / "manifest.json"
+    content = json.loads(manifest.read_bytes())
+    described_now = described("person", snapshot / "person.parquet").model_dump(mode="json")
+    content["files"] = [described_now if each["table"] == "person" else each for each in content["files"]]
+    manifest.write_bytes(wire.canonical(content))
+
+
+def rename_to_fit(site: Path, snapshot: Path) -> None:
+    """Name the directory as its manifest wants it."""
+    identity = wire.digest((snapshot / "manifest.json").read_bytes())
+    (site / "snapshots" / "current").write_text(snapshot.rename(snapshot.with_name(directory_name(identity))).name)
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("tamper", [make_public, exchange_a_table])
+def test_a_manifest_that_was_changed_answers_nothing(
+    inside: Inside, tamper: Callable[[Path], None], renamed: bool
+) -> None:
+    inside.approve("north")
+    agent = inside.agents["north"]
+    site = agent.node.directory.path
+    assert run("site", "verify", site).status == 0
+    tamper(agent.node.directory.current_snapshot())
+    if renamed:
+        rename_to_fit(site, agent.node.directory.current_snapshot())
+    said = run("site", "verify", site)
+    assert (said.status, said.out) == (1, "")
+    assert "the ledger says" in said.err if renamed else "not the manifest" in said.err
+    inside.turn(2)
+    assert not inside.released("north")
+
+
+def test_positive_control_without_the_ledger_it_is_answered(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside.approve("north")
+    node = inside.agents["north"].node
+    exchange_a_table(node.directory.current_snapshot())
+    rename_to_fit(node.directory.path, node.directory.current_snapshot())
+    monkeypatch.setattr(Node, "check_loaded", lambda node, snapshot: None)
+    inside.turn()
+    assert codes(inside, "north") == {None}
+
+
 def test_a_study_stays_with_the_snapshot_of_its_first_round(inside: Inside) -> None:
     inside.approve()
     inside.turn()
     node = inside.agents["north"].node
-    other = inside.agents["south"].node.directory.current_snapshot()
-    import shutil
-
-    shutil.copytree(other, node.directory.snapshots / "newer")
-    (node.directory.snapshots / "current").write_text("newer\n")
+    newer = verified_snapshot(inside.agents["south"].node.directory.current_snapshot())
+    shutil.copytree(newer.path, node.directory.snapshots / newer.path.name)
+    (node.directory.snapshots / "current").write_text(newer.path.name + "\n")
+    node.loaded(newer)
     inside.finish()
     assert len({each.snapshot for each in inside.released("north")}) == 1
 

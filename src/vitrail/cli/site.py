@@ -91,6 +91,7 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
     size, root = opened(directory).verify()
     node.policy()
     snapshot = verified(node.directory.current_snapshot())
+    node.check_loaded(snapshot.id)
     said = {"snapshot": snapshot.id, "files": len(snapshot.files), "entries": size, "root": root}
     if as_json:
         typer.echo(json.dumps(said))

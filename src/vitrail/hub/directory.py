@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from vitrail.errors import NodeError
 from vitrail.governance.ledger import Sealer
+from vitrail.store.making import making
 from vitrail.store.store import Event, Store
 from vitrail.study.word import Word
 from vitrail.wire import SigningKey
@@ -39,17 +40,14 @@ class HubDirectory:
     @staticmethod
     def make(path: Path, port: int) -> "HubDirectory":
         """A new hub at ``path``: its key, its card, its ledger. Raises NodeError where there is one."""
-        if (path / "hub.json").exists():
-            raise NodeError(f"{path} is a hub already.", "Name another directory.")
-        (path / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
-        made = HubDirectory(path, HubCard(port=port))
-        key = SigningKey.make()
-        key.write(made.key)
-        made.public.write_text(key.public.hex + "\n")
-        store = made.store()
-        store.record(Event("made", key.public.id))
-        store.close()
-        made.listen_on(port)
+        made, key = HubDirectory(path, HubCard(port=port)), SigningKey.make()
+        with making(path, "hub.json"):
+            key.write(made.key)
+            made.public.write_text(key.public.hex + "\n")
+            store = made.store()
+            store.record(Event("made", key.public.id))
+            store.close()
+            made.listen_on(port)
         return made
 
     @staticmethod

@@ -134,11 +134,23 @@ def verified(path: Path) -> Snapshot:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of the snapshot at ``path``, its files not yet checked. Raises SnapshotError."""
+    """The manifest of the snapshot at ``path``, its files not yet checked. Raises SnapshotError.
+
+    The directory's name is the beginning of the id, so a manifest that was changed does not fit it.
+    """
     try:
-        return Manifest.model_validate_json((path / MANIFEST).read_bytes())
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
         raise SnapshotError(f"{path / MANIFEST} is no snapshot manifest.", "Load the source again.") from error
+    if path.name != directory_name(manifest.id):
+        what = f"{path / MANIFEST} is not the manifest that was loaded."
+        raise SnapshotError(what, "Load the source again or restore the file.")
+    return manifest
+
+
+def directory_name(snapshot: Digest) -> str:
+    """The name of a snapshot's directory: the first 16 hexadecimal digits of its id."""
+    return snapshot.removeprefix("sha256:")[:16]
 
 
 def _check(path: Path, file: File) -> None:
@@ -191,13 +203,13 @@ def _remove_partial(snapshots: Path) -> None:
 def publish(snapshots: Path, partial: Path, manifest: Manifest) -> Snapshot:
     """Make the files in ``partial`` the snapshot in use, or change nothing.
 
-    The snapshot's directory is named by the first 16 hexadecimal digits of its id. It appears whole by one rename, and
-    ``current`` names it by another, each after everything before it is on the disk.
+    The snapshot's directory appears whole by one rename, and ``current`` names it by another, each after everything
+    before it is on the disk.
     """
     (partial / MANIFEST).write_bytes(wire.canonical(manifest.model_dump(mode="json", exclude_none=True)))
     for path in (*partial.iterdir(), partial):
         _sync(path)
-    final = snapshots / manifest.id.removeprefix("sha256:")[:16]
+    final = snapshots / directory_name(manifest.id)
     if not _intact(final):
         if final.exists():
             final.rename(snapshots / f"{PARTIAL}-damaged")

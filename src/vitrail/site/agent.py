@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sqlalchemy import select
 
-from vitrail.errors import NodeError, NotTaken, SnapshotError, TransportError
+from vitrail.errors import LedgerError, NodeError, NotTaken, SnapshotError, TransportError
 from vitrail.site import record
 from vitrail.site.answer import Answer, Asking, answer
 from vitrail.site.glass import Opening
@@ -73,7 +73,7 @@ class Agent:
             return False
         try:
             glass = self.opening.glass(question.study)
-        except (NodeError, SnapshotError) as error:
+        except (NodeError, SnapshotError, LedgerError) as error:
             self._tell(str(error))
             return False
         approval = decision.envelope if decision.approved else None

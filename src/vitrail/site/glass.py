@@ -8,7 +8,7 @@ from vitrail.disclosure.policy import Policy
 from vitrail.errors import SnapshotError
 from vitrail.omop.engines import Engine
 from vitrail.omop.engines.duckdb import DuckDBEngine
-from vitrail.omop.snapshot import MANIFEST, Manifest, read_manifest, verified
+from vitrail.omop.snapshot import MANIFEST, Manifest, directory_name, read_manifest, verified
 from vitrail.site import record
 from vitrail.site.node import Node
 from vitrail.study.study import Study
@@ -42,7 +42,11 @@ class Opening:
     _manifests: dict[Path, tuple[Digest, Manifest]] = field(default_factory=dict, init=False)
 
     def glass(self, study: Digest) -> Glass:
-        """The glass for a study. Raises NodeError where nothing was loaded yet, SnapshotError for a damaged one."""
+        """The glass for a study.
+
+        Raises NodeError where nothing was loaded yet, SnapshotError for a snapshot that is damaged or that the ledger
+        does not know, LedgerError where the ledger does not fit its head.
+        """
         path = self._path(study)
         identity, manifest = self._manifest(path)
         return Glass(
@@ -59,19 +63,20 @@ class Opening:
         """Id and manifest of a snapshot, read once: opening the snapshot checks that it is still the same."""
         if path not in self._manifests:
             manifest = read_manifest(path)
+            self.node.check_loaded(manifest.id)
             self._manifests[path] = manifest.id, manifest
         return self._manifests[path]
 
     def _path(self, study: Digest) -> Path:
         """The snapshot of the study's first answer, so that its rounds speak of the same people; else the current."""
         earlier = record.released(self.node.store, self.node.name, study)
-        current = self.node.directory.current_snapshot()
-        if not earlier or self._manifest(current)[0] == earlier[0].snapshot:
-            return current
-        for path in self.node.directory.snapshots.iterdir():
-            if (path / MANIFEST).exists() and self._manifest(path)[0] == earlier[0].snapshot:
-                return path
-        raise SnapshotError("The snapshot of the study's first round is gone.", "Restore it, or propose anew.")
+        if not earlier:
+            return self.node.directory.current_snapshot()
+        path = self.node.directory.snapshots / directory_name(earlier[0].snapshot)
+        if (path / MANIFEST).exists() and self._manifest(path)[0] == earlier[0].snapshot:
+            return path
+        what = "The snapshot of the study's first round is gone."
+        raise SnapshotError(what, "Restore it, or refuse the study and ask its authors for one with another title.")
 
     def _engine(self, study: Study, path: Path, identity: Digest) -> Engine:
         key = study.id, identity

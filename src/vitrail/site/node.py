@@ -9,13 +9,16 @@ from pydantic import ValidationError
 
 from vitrail import wire
 from vitrail.disclosure.policy import Policy, named
-from vitrail.errors import NodeError, WireError
+from vitrail.errors import NodeError, SnapshotError, WireError
+from vitrail.governance import ledger
 from vitrail.governance.ledger import Sealer
 from vitrail.omop.snapshot import Snapshot
 from vitrail.site.directory import SiteCard, SiteDirectory
-from vitrail.store.store import Event, Store
+from vitrail.store.making import making
+from vitrail.store.store import Event, Store, read_entry
 from vitrail.study.parties import Kit
 from vitrail.study.signed import signed, verified
+from vitrail.study.word import Digest
 from vitrail.wire import PublicKey, SigningKey
 
 HUB = "hub"
@@ -70,6 +73,14 @@ class Node:
         rows = {file.table: file.rows for file in snapshot.manifest.files}
         self.store.record(Event("loaded", snapshot.id, {"rows": rows, "quarantined": quarantined}))
 
+    def check_loaded(self, snapshot: Digest) -> None:
+        """Raise SnapshotError unless the ledger says that this snapshot was loaded, LedgerError where it lies."""
+        entries, seal = self.store.ledger()
+        ledger.verify(entries, seal, self.key.public)
+        if snapshot not in {each["subject"] for each in map(read_entry, entries) if each["event"] == "loaded"}:
+            what = "The snapshot in use is not one that the ledger says was loaded."
+            raise SnapshotError(what, "Load the source again with `vitrail site load`.")
+
     def alliance(self) -> Kit:
         """What the alliance manager's kit said. Raises NodeError where the site has not joined."""
         path = self.directory.alliance
@@ -81,19 +92,16 @@ class Node:
 
 def make(path: Path, name: str, policy: str) -> Node:
     """A new site at ``path`` under the named policy. Raises NodeError where there is one, PolicyError for the name."""
-    if (path / "site.json").exists():
-        raise NodeError(f"{path} is a site already.", "Name another directory.")
     chosen, card = named(policy), _card(name)
-    directory = SiteDirectory(path, name)
-    (path / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
-    directory.snapshots.mkdir(exist_ok=True)
-    steward, agent = _make_keys(directory)
-    directory.policy.write_bytes(wire.canonical(signed(chosen, POLICY, steward)))
-    node = Node(directory)
-    node.store.record(
-        Event("made", name, {"agent": agent.public.id, "steward": steward.public.id, "policy": chosen.id})
-    )
-    (path / "site.json").write_text(card.model_dump_json() + "\n")
+    node = Node(SiteDirectory(path, name))
+    with making(path, "site.json"):
+        node.directory.snapshots.mkdir(exist_ok=True)
+        steward, agent = _make_keys(node.directory)
+        node.directory.policy.write_bytes(wire.canonical(signed(chosen, POLICY, steward)))
+        node.store.record(
+            Event("made", name, {"agent": agent.public.id, "steward": steward.public.id, "policy": chosen.id})
+        )
+        (path / "site.json").write_text(card.model_dump_json() + "\n")
     return node
 
 

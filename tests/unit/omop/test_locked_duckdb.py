@@ -16,7 +16,7 @@ from vitrail import wire
 from vitrail.errors import EngineError, SnapshotError, StudyError
 from vitrail.omop.engines.duckdb import DuckDBEngine
 from vitrail.omop.engines.locked import LockedDuckDB
-from vitrail.omop.snapshot import File, Manifest, Origin, verified
+from vitrail.omop.snapshot import File, Manifest, Origin, directory_name, verified
 from vitrail.study.covariates import Covariate
 from vitrail.study.study import Study
 
@@ -141,7 +141,8 @@ def test_a_verified_snapshot_is_read(files: dict[str, Path]) -> None:
         vocabulary=wire.digest(b""), files=entries, rows_in={}, quarantined=(), checks=(),
     )  # fmt: skip
     (directory / "manifest.json").write_bytes(wire.canonical(manifest.model_dump(mode="json", exclude_none=True)))
-    with DuckDBEngine.of_snapshot(STUDY, verified(directory)) as engine:
+    named = directory.rename(directory.with_name(directory_name(manifest.id)))
+    with DuckDBEngine.of_snapshot(STUDY, verified(named)) as engine:
         assert engine.cohort("asthma").person.tolist() == [1]
 
 
