@@ -48,6 +48,9 @@ DAMAGE = {
     "all removed": "DELETE FROM ledger",
     "the head removed": "DELETE FROM seal",
     "a Release hidden": "DELETE FROM releases WHERE seq = (SELECT max(seq) FROM releases WHERE site = 'north')",
+    "the newest decision removed": "DELETE FROM decisions WHERE seq = (SELECT max(seq) FROM decisions)",
+    "a decision exchanged": """UPDATE decisions
+        SET envelope = replace(envelope, '"payload": "ey', '"payload": "fy')""",
     "a Release exchanged": """UPDATE releases SET site = 'north', seq = -seq,
         envelope = (SELECT envelope FROM releases WHERE site = 'south') WHERE site = 'north'""",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vitrail.errors import NodeError, TransportError
 from vitrail.governance import ledger
-from vitrail.store.check import check_releases
+from vitrail.store.check import check_decisions, check_releases
 from vitrail.store.store import Store
 from vitrail.wire import PublicKey
 
@@ -23,9 +23,10 @@ class Opened:
     site: str | None
 
     def verify(self) -> tuple[int, str]:
-        """Size and root of the ledger, where it fits its signed head and the Releases kept. Raises LedgerError."""
+        """Size and root of the ledger, where it fits its signed head and what is kept. Raises LedgerError."""
         found = ledger.verify(*self.store.ledger(), self.key)
         check_releases(self.store, self.site)
+        check_decisions(self.store)
         return found
 
 

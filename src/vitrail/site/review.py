@@ -19,7 +19,7 @@ from vitrail.store.store import Event, read_entry
 from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REASONS, STUDIES
 from vitrail.study.parties import Proposal
 from vitrail.study.release import Release
-from vitrail.study.signed import Envelope, body, signed, verified
+from vitrail.study.signed import Envelope, body, content_id, signed, verified
 from vitrail.study.study import Question, Study
 from vitrail.study.word import Digest
 from vitrail.wire import PublicKey, SigningKey
@@ -84,8 +84,9 @@ def approve(node: Node, study: Digest, steward: SigningKey, expires: date) -> Ap
     approval = Approval(
         study=study, site=node.name, policy=node.policy().id, members=dict(proposal.members), expires=expires
     )
-    details = {"expires": expires.isoformat(), "policy": approval.policy}
-    _decide(node, study, Event("approved", study, details), signed(approval, APPROVAL, steward))
+    envelope = signed(approval, APPROVAL, steward)
+    details = {"decision": content_id(envelope), "expires": expires.isoformat(), "policy": approval.policy}
+    _decide(node, Event("approved", study, details), envelope)
     return approval
 
 
@@ -93,7 +94,8 @@ def refuse(node: Node, study: Digest, steward: SigningKey, why: str) -> None:
     """The steward's no, signed; it also takes back an approval. The reason stays at the site."""
     _decidable(node, study, steward)
     rejection = Rejection(study=study, site=node.name, why=why)
-    _decide(node, study, Event("refused", study), signed(rejection, REJECTION, steward))
+    envelope = signed(rejection, REJECTION, steward)
+    _decide(node, Event("refused", study, {"decision": content_id(envelope)}), envelope)
 
 
 def _decidable(node: Node, study: Digest, steward: SigningKey) -> Proposal:
@@ -107,9 +109,10 @@ def _decidable(node: Node, study: Digest, steward: SigningKey) -> Proposal:
     return proposal
 
 
-def _decide(node: Node, study: Digest, happened: Event, envelope: Envelope) -> None:
+def _decide(node: Node, happened: Event, envelope: Envelope) -> None:
     with node.store.writing(happened) as writing:
-        writing.add(DECISIONS, study=study, approved=happened.kind == "approved", envelope=json.dumps(envelope))
+        row = {"study": happened.subject, "approved": happened.kind == "approved"}
+        writing.add(DECISIONS, **row, envelope=json.dumps(envelope))
 
 
 def preview(node: Node, study: Digest) -> Sequence[tuple[str, int, Release | Refusal]]:

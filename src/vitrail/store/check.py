@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from vitrail.errors import LedgerError
 from vitrail.store.store import Store, read_entry
-from vitrail.store.tables import RELEASES
+from vitrail.store.tables import DECISIONS, RELEASES
 from vitrail.study.signed import content_id
 
 
@@ -24,4 +24,16 @@ def check_releases(store: Store, site: str | None) -> int:
     if entered != kept:
         what = "The Releases in the database are not those that the ledger lists."
         raise LedgerError(what, "Keep the database as it is, and tell the alliance manager.")
+    return len(kept)
+
+
+def check_decisions(store: Store) -> int:
+    """Compare every decision that was entered with those kept, in order; how many there are. Raises LedgerError."""
+    entries = [read_entry(entry) for entry in store.ledger()[0]]
+    entered = [each["details"].get("decision") for each in entries if each["event"] in ("approved", "refused")]
+    rows = store.rows(select(DECISIONS.c.envelope).order_by(DECISIONS.c.seq))
+    kept = [content_id(json.loads(row.envelope)) for row in rows]
+    if entered != kept:
+        what = "The steward's decisions in the database are not those that the ledger lists."
+        raise LedgerError(what, "Keep the database as it is, and tell the steward.")
     return len(kept)
