@@ -33,21 +33,25 @@ def render(study: Study, evidence: Evidence) -> str:
     asked.check(study, evidence)
     css = (files("vitrail.reports") / "templates" / "evidence.css").read_text(encoding="utf-8")
     look = panes(*_sites(evidence))
-    return _environment().get_template("evidence.html").render(
-        css=Markup(css),  # noqa: S704 (a file of this package)
-        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-        study=study,
-        evidence=evidence,
-        panes=look,
-        headline=headline(study, evidence, look),
-        characterisations=[_characterisation(*each, look) for each in asked.characterisations(study, evidence)],
-        predictions=[_prediction(*each, look) for each in asked.predictions(study, evidence)],
-        suppressed=withheld.suppressed_table(evidence, look),
-        suppressed_total=withheld.suppressed_total(evidence),
-        refusals=withheld.refusals_table(evidence),
-        cuts=provenance.cuts_table(evidence, look),
-        releases=provenance.releases_table(evidence, look),
-        evidence_hash=provenance.evidence_hash(evidence),
+    return (
+        _environment()
+        .get_template("evidence.html")
+        .render(
+            css=Markup(css),  # noqa: S704 (a file of this package)
+            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            study=study,
+            evidence=evidence,
+            panes=look,
+            headline=headline(study, evidence, look),
+            characterisations=[_characterisation(*each, look) for each in asked.characterisations(study, evidence)],
+            predictions=[_prediction(*each, look) for each in asked.predictions(study, evidence)],
+            suppressed=withheld.suppressed_table(evidence, look),
+            suppressed_total=withheld.suppressed_total(evidence),
+            refusals=withheld.refusals_table(evidence),
+            cuts=provenance.cuts_table(evidence, look),
+            releases=provenance.releases_table(evidence, look),
+            evidence_hash=provenance.evidence_hash(evidence),
+        )
     )
 
 

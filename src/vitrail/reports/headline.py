@@ -21,7 +21,7 @@ from vitrail.reports.wording import (
     whole,
 )
 from vitrail.study.analyses.characterise import CharacteriseEvidence, Incidence
-from vitrail.study.analyses.predict import Predict, PredictEvidence, Validation
+from vitrail.study.analyses.predict import WITHOUT, Predict, PredictEvidence, Validation
 from vitrail.study.evidence import Evidence
 from vitrail.study.release import SUPPRESSED, ThresholdRow
 from vitrail.study.study import Study
@@ -69,10 +69,19 @@ def _ranked(specification: Predict, chosen: Sequence[Validation]) -> str:
     low, high = percent(min(known), 0), percent(max(known), 0)
     share = low if low == high else span(f"{100 * min(known):.0f}", high)
     return (
-        f"Of two people, one for whom {outcome} began {horizon(specification)} and one for whom it did not, the model "
-        f"gave the higher risk to the first in {share} of pairs. Chance would be {percent(0.5, 0)}. It was tried at "
-        f"{plural(len(known), 'site')}, only on people it was not fitted on."
+        f"Of two people, one for whom {outcome} began {horizon(specification)} and one for whom it did not, "
+        f"{_models(chosen)} gave the higher risk to the first in {share} of pairs. Chance would be {percent(0.5, 0)}. "
+        f"Tried at {plural(len(known), 'site')}, only on people that the model tried was not fitted on."
     )
+
+
+def _models(chosen: Sequence[Validation]) -> str:
+    """What was tried: one model, or a different one at each site, which must not be told as one."""
+    tried = [each for each in chosen if isinstance(checks.auroc(each)[0], float)]
+    if all(each.fit == WITHOUT + each.site for each in tried):
+        one = len(tried) == 1
+        return f"{'a model' if one else 'models'} made without the site {'it was' if one else 'they were'} tested at"
+    return "the model" if len({each.fit for each in tried}) == 1 else "a different model at each site"
 
 
 def _card(specification: Predict, finding: PredictEvidence, each: Validation, panes: Mapping[str, Pane]) -> Card:

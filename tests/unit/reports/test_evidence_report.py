@@ -19,6 +19,7 @@ from vitrail import wire
 from vitrail.errors import EvidenceError
 from vitrail.reports.evidence import render
 from vitrail.reports.wording import visible
+from vitrail.study.analyses.predict import Validation
 from vitrail.study.evidence import Evidence
 from vitrail.study.release import SUPPRESSED
 
@@ -98,7 +99,10 @@ def nothing(evidence: Evidence) -> Evidence:
 
 def test_the_headline_is_computed_from_the_numbers(page: str) -> None:
     text = Page(page).text
-    assert "the model gave the higher risk to the first in 72 to 75 % of pairs" in text  # 0.717 and 0.748
+    assert (
+        "models made without the site they were tested at gave the higher risk to the first in 72 to 75 % of pairs"
+        in text
+    )  # 0.717 and 0.748
     assert "for whom “chronic kidney disease” began 366 to 730 days after the index date" in text
     assert "For every 100 events it predicted, 126 happened (95 % CI 118 to 135): its risks are too low here." in text
     assert "33.4 per 1,000 person-years (95 % CI 32.1 to 34.8): 2,375 first events in 71,076 person-years" in text
@@ -118,12 +122,30 @@ def test_the_headline_follows_other_numbers(made: ModuleType) -> None:
     assert "too high here" not in text
 
 
+def test_different_models_are_not_told_as_one(made: ModuleType) -> None:
+    """A site is judged by the model made without it where there is one; the headline says which it speaks of."""
+    evidence = made.evidence()
+    every = evidence.findings["a year earlier"].validations
+    apart = tuple(each for each in every if each.fit == f"without {each.site}")
+    main = tuple(each for each in every if each.fit == "all sites")
+    assert len(apart) == len(main) == 2
+
+    def said(*validations: Validation) -> str:
+        return Page(render(made.study(), predicted(evidence, validations=validations))).text
+
+    assert "models made without the site they were tested at gave the higher risk" in said(*apart)
+    assert "a model made without the site it was tested at gave the higher risk" in said(apart[0])
+    assert "a different model at each site gave the higher risk" in said(apart[0], main[1])
+    assert "did not, the model gave the higher risk" in said(*main)
+
+
 def test_where_nothing_was_released_it_says_so(made: ModuleType) -> None:
     text = Page(render(made.study(), predicted(only(made.evidence(), "a year earlier"), validations=()))).text
     assert "No site released how well the model foretells “chronic kidney disease”." in text
-    assert "No site released a number that answers this question." in Page(
-        render(made.study(), nothing(made.evidence()))
-    ).text
+    assert (
+        "No site released a number that answers this question."
+        in Page(render(made.study(), nothing(made.evidence()))).text
+    )
 
 
 def test_where_every_site_refused_it_says_so(made: ModuleType) -> None:
@@ -147,8 +169,10 @@ def test_an_outcome_of_the_same_day_is_not_said_to_be_later(made: ModuleType) ->
 
 
 def test_a_fit_that_did_not_converge_is_a_warning_and_has_no_odds(made: ModuleType) -> None:
-    fit = made.predicted().fits[0].model_copy(
-        update={"converged": False, "stopped": "diverging", "coefficients": (), "log_likelihood": None}
+    fit = (
+        made.predicted()
+        .fits[0]
+        .model_copy(update={"converged": False, "stopped": "diverging", "coefficients": (), "log_likelihood": None})
     )
     text = Page(render(made.study(), predicted(made.evidence(), fits=(fit,), validations=()))).text
     assert "The fit “all sites” did not converge after 6 rounds: its likelihood has no maximum" in text
