@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from vitrail.deid.policy import wanted
+from vitrail.deid.columns import wanted
 from vitrail.ingest import mapping as words
 from vitrail.ingest.mapping_file import BASED_ON
 from vitrail.ingest.source import ingest

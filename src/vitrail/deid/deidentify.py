@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from vitrail.deid.columns import action
 from vitrail.deid.keys import permuted
-from vitrail.deid.policy import action
 from vitrail.errors import SnapshotError
 from vitrail.omop.snapshot import File, described
 from vitrail.omop.sql import Node, column, run, sql, table

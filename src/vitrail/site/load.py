@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from vitrail.deid.columns import wanted
 from vitrail.deid.deidentify import deidentify
 from vitrail.deid.keys import PERSON_IDS, sub_key
-from vitrail.deid.policy import wanted
 from vitrail.deid.profile import usable
 from vitrail.ingest.source import Format, ingest
 from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest

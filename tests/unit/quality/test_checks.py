@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from pyarrow import parquet
 
-from vitrail.deid.policy import wanted
+from vitrail.deid.columns import wanted
 from vitrail.ingest.fields import SQL_TYPE
 from vitrail.omop.snapshot import Check, described
 from vitrail.omop.tables import TABLES

@@ -1,7 +1,10 @@
-"""What becomes of each column of each OMOP table. A column that is not listed here is not even read.
+"""What becomes of each column of each OMOP table. A column that is not listed here reaches no snapshot.
 
-``keep``: as it is. ``drop``: never read. ``person``: the person's id, permuted. ``key``: the record's own id,
-numbered anew. ``visit``: the id of a visit, as numbered anew.
+A load reads whole files, as text, into the staging area in the site's own directory, and removes that area at its end
+or at the next load's start. Only the columns that are listed go on from there.
+
+``keep``: as it is. ``drop``: left in the staging area. ``person``: the person's id, permuted. ``key``: the record's
+own id, numbered anew. ``visit``: the id of a visit, as numbered anew.
 
 Under the profile ``already-deidentified`` the source's owner vouches for dates and years of birth. What no study needs
 yet is dropped all the same: times of day, days and months of birth, free text, and ids of tables that are not loaded.
@@ -121,17 +124,17 @@ def _read(text: str) -> dict[str, Action]:
     return actions
 
 
-POLICY: Mapping[str, Mapping[str, Action]] = {table: _read(text) for table, text in _TEXT.items()}
+ACTIONS: Mapping[str, Mapping[str, Action]] = {table: _read(text) for table, text in _TEXT.items()}
 """The action for each column of each table."""
 
 
 def action(table: str, column: str) -> Action:
-    """What becomes of a column: ``drop`` where the policy does not know it."""
-    return POLICY.get(table, {}).get(column, "drop")
+    """What becomes of a column: ``drop`` where it is not listed."""
+    return ACTIONS.get(table, {}).get(column, "drop")
 
 
 def wanted() -> dict[str, tuple[Column, ...]]:
-    """The columns of each table that are to be read at all."""
+    """The columns of each table that go on from the staging area."""
     return {
         name: tuple(column for column in table.columns if action(name, column.name) != "drop")
         for name, table in TABLES.items()

@@ -1,6 +1,6 @@
 """Deny by default: each column of each table is listed, once, and nothing else is."""
 
-from vitrail.deid.policy import _TEXT, POLICY, action, wanted
+from vitrail.deid.columns import _TEXT, ACTIONS, action, wanted
 from vitrail.omop.tables import TABLES
 
 
@@ -8,7 +8,7 @@ def test_every_column_is_listed_once() -> None:
     for name, table in TABLES.items():
         listed = [word for word in _TEXT[name].split() if not word.endswith(":")]
         assert sorted(listed) == sorted(column.name for column in table.columns), name
-    assert POLICY.keys() == TABLES.keys()
+    assert ACTIONS.keys() == TABLES.keys()
 
 
 def test_what_is_not_listed_is_dropped() -> None:
