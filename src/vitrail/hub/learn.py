@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from vitrail.analyses.protocol import combine, next_question
 from vitrail.errors import VitrailError
 from vitrail.hub.registry import Registry
-from vitrail.study.evidence import Evidence, Source
+from vitrail.study.evidence import Basis, Evidence
 from vitrail.study.study import Question, Round, Study
 from vitrail.study.word import Digest, Name, SiteName
 
@@ -36,7 +36,7 @@ def _evidence(study: Study, answered: Mapping[Name, Sequence[Round]]) -> Evidenc
         title=study.title,
         findings={name: combine(study, name, answered.get(name, ())) for name in sorted(study.analyses)},
         sources=tuple(
-            Source(
+            Basis(
                 release=release.id,
                 site=site,
                 analysis=name,

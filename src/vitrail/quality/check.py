@@ -16,7 +16,7 @@ Outcome = Literal["passed", "failed", "not applicable"]
 
 
 @dataclass(frozen=True)
-class Question:
+class Inspection:
     """One check of one table: a query that counts the rows to check and the violations among them.
 
     It fails where more than ``tolerated`` of the rows violate it; ``hard`` says that a snapshot which fails it cannot
@@ -30,7 +30,7 @@ class Question:
     hard: bool = False
     parts: tuple[tuple[str, Any], ...] = ()
 
-    def answered(self, db: duckdb.DuckDBPyConnection) -> Check:
+    def made(self, db: duckdb.DuckDBPyConnection) -> Check:
         """The check with its figures."""
         found = db.execute(sql(self.query, **dict(self.parts)).sql(dialect="duckdb")).fetchone()
         rows, violations = (int(each or 0) for each in found or (0, 0))

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 from vitrail.omop.sql import column, table
 from vitrail.omop.tables import CLINICAL, TABLES
-from vitrail.quality.check import Question
+from vitrail.quality.check import Inspection
 
 UNMAPPED = 0.05
 """DQD standardConceptRecordCompleteness tolerates 5 %."""
 
 
-def questions() -> Iterator[Question]:
+def inspections() -> Iterator[Inspection]:
     """Records with concept 0, and persons without an observation period."""
     for name in CLINICAL:
         concept = TABLES[name].concept
         if concept is not None:
             query = "SELECT count(:c), count(*) FILTER (WHERE :c = 0) FROM :t"
             parts = (("c", column(concept)), ("t", table(name, "snapshot")))
-            yield Question("completeness: concept is not 0", name, query, tolerated=UNMAPPED, parts=parts)
-    yield Question(
+            yield Inspection("completeness: concept is not 0", name, query, tolerated=UNMAPPED, parts=parts)
+    yield Inspection(
         "completeness: persons have an observation period",
         "person",
         "SELECT count(*), count(*) FILTER (WHERE person_id NOT IN (SELECT person_id FROM snapshot.observation_period))"

@@ -19,5 +19,5 @@ def checked(
     for file in files:
         read = sql("SELECT * FROM read_parquet(:p)", p=str(directory / file.file))
         run(db, "CREATE VIEW :v AS :q", v=table(file.table, "snapshot"), q=read)
-    questions = (*conformance.questions(columns), *plausibility.questions(), *completeness.questions())
-    return tuple(question.answered(db) for question in questions)
+    inspections = (*conformance.inspections(columns), *plausibility.inspections(), *completeness.inspections())
+    return tuple(inspection.made(db) for inspection in inspections)

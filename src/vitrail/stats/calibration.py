@@ -18,7 +18,7 @@ TOLERANCE, ROUNDS = 1e-10, 100
 
 @dataclass(frozen=True)
 class Calibration:
-    """O:E; intercept with the slope fixed at 1; slope and the intercept beside it; standard errors.
+    """O:E; intercept with the slope fixed at 1; slope; standard errors.
 
     A number that does not exist (one class empty, all risks alike, the outcome separated) is not a number.
     """
@@ -28,7 +28,6 @@ class Calibration:
     intercept_se: float
     slope: float
     slope_se: float
-    weak_intercept: float
 
 
 def calibration(y: NDArray[np.bool_], linear: Floats, persons: NDArray[np.int64]) -> Calibration:
@@ -42,7 +41,7 @@ def calibration(y: NDArray[np.bool_], linear: Floats, persons: NDArray[np.int64]
     weak, weak_se = _recalibrated(np.column_stack([one, linear]), y, np.zeros(len(y)), first)
     expected = float(np.sum(expit(linear)))
     ratio = float(np.sum(y)) / expected if expected > 0 else np.nan
-    return Calibration(ratio, large[0], large_se[0], weak[1], weak_se[1], weak[0])
+    return Calibration(ratio, large[0], large_se[0], weak[1], weak_se[1])
 
 
 def _recalibrated(

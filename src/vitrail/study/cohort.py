@@ -54,11 +54,15 @@ class Limits(Word):
 
     def fits(self, value: float | None) -> bool:
         """Whether ``value`` is within all limits; a missing one, and one that is not finite, is not."""
-        return value is not None and isfinite(value) and not (
-            (self.at_least is not None and value < self.at_least)
-            or (self.above is not None and value <= self.above)
-            or (self.at_most is not None and value > self.at_most)
-            or (self.below is not None and value >= self.below)
+        return (
+            value is not None
+            and isfinite(value)
+            and not (
+                (self.at_least is not None and value < self.at_least)
+                or (self.above is not None and value <= self.above)
+                or (self.at_most is not None and value > self.at_most)
+                or (self.below is not None and value >= self.below)
+            )
         )
 
 

@@ -6,7 +6,7 @@ from vitrail.study.analyses import Finding
 from vitrail.study.word import Digest, Name, SiteName, Word
 
 
-class Source(Word):
+class Basis(Word):
     """One Release that a finding rests on."""
 
     release: Digest
@@ -25,4 +25,4 @@ class Evidence(Word):
     study: Digest
     title: str
     findings: dict[Name, Finding]
-    sources: tuple[Source, ...]
+    sources: tuple[Basis, ...]

@@ -20,7 +20,7 @@ from vitrail.study.analyses.predict import (
     PredictEvidence,
     Validation,
 )
-from vitrail.study.evidence import Evidence, Source
+from vitrail.study.evidence import Basis, Evidence
 from vitrail.study.release import (
     SUPPRESSED,
     Attrition,
@@ -420,7 +420,7 @@ def evidence() -> Evidence:
         title=study().title,
         findings={"a year earlier": predicted(), "who they are": characterised()},
         sources=tuple(
-            Source(
+            Basis(
                 release=digest(f"{name}{number}{site}"),
                 site=site,
                 analysis=name,
