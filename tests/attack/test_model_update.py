@@ -1,5 +1,6 @@
 """Attacks on the rounds of a fit, each with its positive control: the same attack where the data are public."""
 
+import time
 from collections.abc import Sequence
 from itertools import product
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from tests.releases import head, released
 from vitrail.analyses.predict.design import Design, IndexDates
 from vitrail.analyses.predict.run import answer
+from vitrail.disclosure import model_update
 from vitrail.disclosure.policy import DEFAULT, PUBLIC_DATA, Policy
 from vitrail.disclosure.result import RawCount, RawModelUpdate
 from vitrail.errors import Refusal
@@ -127,6 +129,62 @@ def test_what_is_left_of_the_first_round_counts_the_people_at_the_reference_leve
 def test_a_one_hot_group_passes_where_every_level_is_of_enough() -> None:
     """That nobody is at two levels of one is a matter of course."""
     assert only(released(update(*one_hot(50), [0.0] * 5)))[0].shape == (5,)
+
+
+# Groups of columns that exclude each other can be exponentially many.
+
+
+def rare(columns: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """One column that nearly everybody has, and many that one person each has."""
+    member = np.zeros((1000, 1 + columns), dtype=bool)
+    member[columns + 3 :, 0] = True
+    member[np.arange(columns), 1 + np.arange(columns)] = True
+    return numbered(member)
+
+
+def numbered(member: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """So that not all columns are binary, a number beside them."""
+    n = len(member)
+    X = np.column_stack([np.ones(n), member, np.random.default_rng(6).normal(size=n)])
+    return X, np.arange(n) % 2 > 0
+
+
+def twins(blocks: int, rest: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Two columns for the people of each block, who have both, and some people in no block."""
+    block = np.append(np.repeat(np.arange(blocks), 48), np.full(rest, -1))
+    return numbered(np.repeat(block[:, None] == np.arange(blocks), 2, axis=1))
+
+
+def rings(blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Five columns for the people of each block, each shared with the next, the last with the first."""
+    part = np.repeat(np.arange(5 * blocks), 24)
+    first = part[:, None] == np.arange(5 * blocks)
+    second = part[:, None] == np.arange(5 * blocks) // 5 * 5 + (np.arange(5 * blocks) + 1) % 5
+    return numbered(first | second)
+
+
+def test_columns_that_few_people_have_are_refused_at_once() -> None:
+    raw = update(*rare(30), [0.0] * 33)
+    start = time.perf_counter()
+    refused(raw, "fewer than 11 people at a level")
+    assert time.perf_counter() - start < 1
+
+
+def test_twins_of_a_one_hot_group_are_judged_at_once() -> None:
+    safe, thin = update(*twins(15, 50), [0.0] * 32), update(*twins(15, 4), [0.0] * 32)
+    start = time.perf_counter()
+    assert len(released(safe).estimates) == 1
+    refused(thin, "fewer than 11 people with some levels together")
+    assert time.perf_counter() - start < 1
+
+
+def test_groups_that_are_too_many_to_judge_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = update(*rings(12), [0.0] * 62)
+    start = time.perf_counter()
+    refused(raw, "too many groups of its binary columns exclude each other")
+    assert time.perf_counter() - start < 1
+    monkeypatch.setattr(model_update, "_thin_groups", lambda raw, _: np.zeros(len(raw.columns), dtype=bool))
+    assert len(released(raw).estimates) == 1
 
 
 # Rounds are linear equations in the joint patterns (Huth et al. solve such systems through a sequence of sums).

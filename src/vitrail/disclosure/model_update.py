@@ -29,6 +29,9 @@ Columns = NDArray[np.bool_]
 NAMED_AT_MOST = 5
 """How many columns a refusal names."""
 
+SEARCHED_AT_MOST = 100_000
+"""How many columns are looked at in search of groups of them before an update is refused for having too many."""
+
 
 def _keys(place: int) -> tuple[Key, Key]:
     return ("update rows", place), ("update events", place)
@@ -107,7 +110,9 @@ def _numbers(p: int) -> int:
 def _check_support(raw: RawModelUpdate, policy: Policy) -> None:
     """Refuse with every reason at once, and with what would pass where it is simple to say."""
     levels = _thin_levels(raw, policy)
-    pairs = (_thin_pairs(raw, policy) | _thin_groups(raw, policy)) & ~levels
+    pairs = _thin_pairs(raw, policy) & ~levels
+    if not levels.any():  # else it is refused already, and columns that few people have make groups without number
+        pairs |= _thin_groups(raw, policy)
     reasons = list(_small(raw, policy))
     if levels.any():
         reasons.append(f"{_names(raw, levels)}: fewer than {policy.k} people at a level, or at one by outcome")
@@ -176,28 +181,64 @@ def _thin_groups(raw: RawModelUpdate, policy: Policy) -> Columns:
     """Columns of one-hot groups whose reference level has too few people.
 
     No pair of columns shows the reference level of three or more that exclude each other, but n less their counts does.
+    Raises Refusal where there are too many groups to look at each.
     """
-    having = raw.level_persons[:, 1].sum(axis=1)  # at most so many have the level: some have it with either outcome
-    excluding = raw.pair_persons[:, :, 1, 1] == 0
-    found = np.zeros(len(raw.columns), dtype=bool)
-    for group in _groups([], np.flatnonzero(raw.binary).tolist(), raw.rows.persons - policy.k, having, excluding):
-        found[group] = True
-    return found
+    search = _Search(raw)
+    complete = search.run(np.flatnonzero(raw.binary).tolist(), raw.rows.persons - policy.k)
+    if not complete and not search.found.any():
+        raise Refusal(
+            "disclosure",
+            f"The model update of “{raw.fit}” was refused: too many groups of its binary columns exclude each other to"
+            " judge them all.",
+            "Leave out or merge binary columns that nobody shares with others, or let this site only validate.",
+        )
+    return search.found
 
 
-def _groups(
-    chosen: list[int], candidates: list[int], room: int, having: NDArray[np.int64], excluding: Columns
-) -> Iterator[list[int]]:
-    """The groups of three or more columns, each excluding the others, that leave fewer than k people.
+class _Search:
+    """The search for groups of three or more columns, each excluding the others, that leave fewer than k people.
 
-    ``room`` is how many people more the group may have. Where all candidates together do not fill it, none is looked
-    at, which keeps the search short: groups that exclude each other and cover nearly everybody are few.
+    Such groups can be exponentially many, so only so much is looked at.
     """
-    if room < 0 and len(chosen) >= 3:
-        yield chosen
-        return
-    if room >= sum(having[candidates]):
-        return
-    for place, column in enumerate(candidates):
-        others = [other for other in candidates[place + 1 :] if excluding[column, other]]
-        yield from _groups([*chosen, column], others, room - int(having[column]), having, excluding)
+
+    def __init__(self, raw: RawModelUpdate) -> None:
+        self.found: Columns = np.zeros(len(raw.columns), dtype=bool)
+        self._having: list[int] = raw.level_persons[:, 1].sum(axis=1).tolist()  # at most: some have either outcome
+        excluding = (raw.pair_persons[:, :, 1, 1] == 0).tolist()
+        self._excluding = [sum(1 << other for other, each in enumerate(row) if each) for row in excluding]
+        self._left = SEARCHED_AT_MOST
+
+    def run(self, columns: Sequence[int], room: int) -> bool:
+        """Look at the groups of ``columns`` of more people than there is ``room`` for; False where given up."""
+        waiting: list[tuple[tuple[int, ...], Sequence[int], int]] = [((), columns, room)]
+        while waiting:
+            chosen, candidates, room = waiting.pop()
+            if room < 0 and len(chosen) >= 3:
+                self.found[list(chosen)] = True
+                continue
+            self._left -= len(candidates)
+            if self._left < 0:
+                return False
+            if candidates and room < self._most(candidates, room):
+                first, *others = candidates
+                beside = [other for other in others if self._excluding[first] >> other & 1]
+                waiting += [(chosen, others, room), ((*chosen, first), beside, room - self._having[first])]
+        return True
+
+    def _most(self, candidates: Sequence[int], room: int) -> int:
+        """At least the people that a group of ``candidates`` can have: of columns that share people, it has one.
+
+        Where all together have no more than there is ``room`` for, it is their sum.
+        """
+        if (together := sum(self._having[each] for each in candidates)) <= room:
+            return together
+        sharing: list[int] = []
+        most = 0
+        for column in sorted(candidates, key=lambda each: -self._having[each]):
+            place = next((at for at, columns in enumerate(sharing) if not columns & self._excluding[column]), None)
+            if place is None:
+                sharing.append(1 << column)
+                most += self._having[column]
+            else:
+                sharing[place] |= 1 << column
+        return most
