@@ -17,6 +17,7 @@ from vitrail import wire
 from vitrail.errors import NodeError, StudyError
 from vitrail.omop.snapshot import described, directory_name
 from vitrail.omop.snapshot import verified as verified_snapshot
+from vitrail.site import agent as agents
 from vitrail.site import answer, inbox, record, review
 from vitrail.site.agent import Agent
 from vitrail.site.node import Node
@@ -27,6 +28,8 @@ from vitrail.study.signed import Envelope, signed, text, unverified, verified
 from vitrail.study.study import Question
 from vitrail.transport import Message
 from vitrail.wire import SigningKey
+
+Lapse = Callable[[Inside, pytest.MonkeyPatch], None]
 
 
 def events(inside: Inside, name: str) -> list[str]:
@@ -70,12 +73,53 @@ def test_when_everybody_refuses_the_evidence_says_so(inside: Inside) -> None:
     assert len(evidence.sources) == len(SITES) * 2
 
 
-def test_an_approval_ends(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+def lapse_by_day(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "today", lambda: date(2099, 1, 2))
+
+
+def lapse_by_policy(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = inside.agents["north"].node
+    policy = node.policy().model_copy(update={"name": "another"})
+    envelope = signed(policy, "policy", SigningKey.read(node.directory.steward_key))
+    node.directory.policy.write_text(json.dumps(envelope))
+
+
+@pytest.mark.parametrize(("lapse", "state"), [(lapse_by_day, "expired"), (lapse_by_policy, "policy changed")])
+def test_an_approval_ends(inside: Inside, monkeypatch: pytest.MonkeyPatch, lapse: Lapse, state: str) -> None:
+    """Nothing leaves then, and the study goes on where the steward approves it again."""
     inside.approve()
     inside.turn()
-    monkeypatch.setattr(answer, "today", lambda: date(2099, 1, 2))
-    inside.turn(2)
-    assert "not_approved" in codes(inside, "north")
+    left = inside.released("north")
+    lapse(inside, monkeypatch)
+    inside.turn(3)
+    node = inside.agents["north"].node
+    assert inside.released("north") == left
+    assert [each.state for each in review.reviewed(node)] == [state]
+    for agent in inside.agents.values():
+        steward = SigningKey.read(agent.node.directory.steward_key)
+        review.approve(agent.node, inside.study, steward, date(2100, 1, 1))
+    inside.finish()
+    assert len(inside.released("north")) > len(left)
+    assert codes(inside, "north") == {None}
+
+
+def test_an_approval_that_ended_is_not_answered_by_mistake(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the day ends between looking and answering."""
+    inside.approve("north")
+    monkeypatch.setattr(agents, "lapsed", lambda *_: None)
+    lapse_by_day(inside, monkeypatch)
+    inside.turn()
+    assert codes(inside, "north") == {"not_approved"}
+
+
+def test_a_refusal_that_has_left_is_not_taken_back(inside: Inside) -> None:
+    node = inside.agents["north"].node
+    steward = SigningKey.read(node.directory.steward_key)
+    review.refuse(node, inside.study, steward, "No.")
+    inside.turn()
+    with pytest.raises(NodeError, match="another title"):
+        review.approve(node, inside.study, steward, date(2099, 1, 1))
+    review.refuse(node, inside.study, steward, "No, again.")
 
 
 def test_an_approval_can_be_taken_back(inside: Inside) -> None:
@@ -327,6 +371,17 @@ def test_a_preview_is_what_will_leave(inside: Inside) -> None:
     inside.approve("north")
     inside.turn()
     assert {each.analysis: each for each in inside.released("north")} == previewed
+
+
+def test_a_preview_that_refuses_is_a_no(inside: Inside) -> None:
+    node = inside.agents["north"].node
+    shown = run("site", "review", node.directory.path, "--preview", inside.study, "--json")
+    assert (shown.status, shown.out.count("\n")) == (0, 2)
+    file = node.directory.current_snapshot() / "person.parquet"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    shown = run("site", "review", node.directory.path, "--preview", inside.study, "--json")
+    assert shown.status == 1
+    assert {json.loads(line)["refused"] for line in shown.out.splitlines()} == {"cannot_compute"}
 
 
 def test_a_damaged_snapshot_answers_nothing(inside: Inside) -> None:

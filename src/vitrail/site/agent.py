@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from vitrail.errors import LedgerError, NodeError, NotTaken, SnapshotError, TransportError
 from vitrail.site import record
-from vitrail.site.answer import Answer, Asking, answer
+from vitrail.site.answer import Answer, Asking, answer, lapsed
 from vitrail.site.glass import Opening
 from vitrail.site.inbox import INBOX, Inbox
 from vitrail.site.node import HUB, Node
@@ -66,7 +66,7 @@ class Agent:
         return not all(done)
 
     def _answered(self, question: Question) -> bool:
-        """Answer a question, unless the steward has not decided or there are no data: then nothing leaves."""
+        """Answer a question, unless the steward is still or again to decide, or there are no data: nothing leaves."""
         store, name = self.node.store, self.node.name
         decision, proposal = record.decision(store, question.study), studies.proposal(store, question.study)
         if decision is None or proposal is None:
@@ -77,6 +77,9 @@ class Agent:
             self._tell(str(error))
             return False
         approval = decision.envelope if decision.approved else None
+        if approval is not None and lapsed(approval, glass.steward, glass.policy.id):
+            self._tell("An approval has expired, or the policy has changed since: approve the study again.")
+            return False
         asking = Asking(proposal, question, record.rounds_before(store, question), approval)
         given = answer(asking, glass, record.released(store, name, question.study))
         return self._keep(decision, given)

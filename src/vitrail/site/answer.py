@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from vitrail.analyses.characterise.run import run as characterise
 from vitrail.analyses.predict.run import run as predict
@@ -12,14 +12,16 @@ from vitrail.analyses.protocol import next_question, same_question
 from vitrail.disclosure import gate
 from vitrail.disclosure.policy import fits
 from vitrail.disclosure.result import Result
-from vitrail.errors import PolicyError, Refusal, VitrailError
-from vitrail.governance.approval import may_answer
+from vitrail.errors import PolicyError, Refusal, VitrailError, WireError
+from vitrail.governance.approval import APPROVAL, Approval, may_answer
 from vitrail.omop.engines import Engine
 from vitrail.site.glass import Glass
 from vitrail.study.parties import RELEASE, Proposal
 from vitrail.study.release import RefusalCode, Release
-from vitrail.study.signed import Envelope, signed
+from vitrail.study.signed import Envelope, signed, verified
 from vitrail.study.study import Question, Round
+from vitrail.study.word import Digest
+from vitrail.wire import PublicKey
 
 RUNS: Mapping[str, Callable[[Any, Any, Engine, str, str], Result]] = {
     "characterise": characterise,
@@ -108,6 +110,17 @@ def check_approved(asking: Asking, glass: Glass) -> None:
         members=asking.proposal.members,
         today=today(),
     )
+
+
+def lapsed(approval: Envelope, steward: PublicKey, policy: Digest) -> Literal["expired", "policy changed"] | None:
+    """Why what the steward approved waits for a new approval; None where it need not, or is no approval at all."""
+    try:
+        given = verified(approval, APPROVAL, steward, Approval)
+    except WireError:
+        return None
+    if today() > given.expires:
+        return "expired"
+    return "policy changed" if given.policy != policy else None
 
 
 def check_policy(glass: Glass) -> None:

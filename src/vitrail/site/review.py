@@ -11,7 +11,7 @@ from vitrail import wire
 from vitrail.errors import NodeError, Refusal
 from vitrail.governance.approval import APPROVAL, REJECTION, Approval, Rejection
 from vitrail.site import record
-from vitrail.site.answer import Asking, today, would_leave
+from vitrail.site.answer import Asking, lapsed, today, would_leave
 from vitrail.site.glass import Opening
 from vitrail.site.node import HUB, Node
 from vitrail.store import studies
@@ -25,7 +25,7 @@ from vitrail.study.word import Digest
 from vitrail.wire import PublicKey, SigningKey
 
 State = str
-"""``waiting``, ``approved``, ``refused`` or ``expired``."""
+"""``waiting``, ``approved`` or ``refused``; ``expired`` or ``policy changed`` where it waits for a new approval."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _state(node: Node, decision: record.Decision | None) -> tuple[State, date | 
     if not decision.approved:
         return "refused", None
     expires = verified(decision.envelope, APPROVAL, node.steward, Approval).expires
-    return ("approved" if today() <= expires else "expired"), expires
+    return lapsed(decision.envelope, node.steward, node.policy().id) or "approved", expires
 
 
 def _refusals(node: Node, study: Digest) -> Sequence[tuple[str, int, str, str, str]]:
@@ -77,8 +77,14 @@ def find(node: Node, prefix: str) -> Digest:
 
 
 def approve(node: Node, study: Digest, steward: SigningKey, expires: date) -> Approval:
-    """The steward's yes, signed, under today's policy. Raises NodeError where the key is not the steward's."""
+    """The steward's yes, signed, under today's policy; it takes the place of one that expired.
+
+    Raises NodeError where the key is not the steward's, or a no has left already.
+    """
     proposal = _decidable(node, study, steward)
+    if any(release.refused == "not_approved" for release in record.released(node.store, node.name, study)):
+        what = "The steward's refusal of this study has left, and the others go on without this site."
+        raise NodeError(what, "Ask its authors to propose it under another title, as a new study.")
     if expires < today():
         raise NodeError("The approval would have expired already.", "Name a day to come with --expires.")
     approval = Approval(
@@ -101,8 +107,6 @@ def refuse(node: Node, study: Digest, steward: SigningKey, why: str) -> None:
 def _decidable(node: Node, study: Digest, steward: SigningKey) -> Proposal:
     if steward.public != node.steward:
         raise NodeError("The key is not that of this site's steward.", "Name the steward's key with --key.")
-    if any(release.refused for release in record.released(node.store, node.name, study)):
-        raise NodeError("The site has refused this study, and the refusal has left.", "Propose the study anew.")
     proposal = studies.proposal(node.store, study)
     if proposal is None:
         raise _unknown()

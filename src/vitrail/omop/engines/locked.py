@@ -127,7 +127,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise EngineError("The memory limit is too small for this study.", "Allow more memory.") from error
+        do = "Ask its authors to split it into smaller studies."
+        raise EngineError("The study needs more memory than an engine may take.", do) from error
     except duckdb.Error as error:
         raise EngineError(
             "The tables hold what their columns cannot hold.", "Check the files by `vitrail site verify`."
