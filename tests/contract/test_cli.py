@@ -135,6 +135,31 @@ def test_reviews_that_cannot_be(site: Path) -> None:
     no(run("site", "review", site, "--refuse", hash_, "--key", site / "keys" / "steward.key"), 2, "--why")
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--approve", "H", "--json"), "--json"),
+        (("--refuse", "H", "--why", "x", "--json"), "--json"),
+        (("--approve", "H", "--why", "x"), "--why"),
+        (("--refuse", "H", "--why", "x", "--expires", "2099-01-01"), "--expires"),
+        (("--preview", "H", "--key", "K"), "--key"),
+        (("--why", "x"), "--why"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_a_wrong_call(site: Path, words: tuple[str, ...], option: str) -> None:
+    no(run("site", "review", site, *words), 2, f"{option} does nothing here")
+
+
+def test_an_https_address_is_not_there_yet(site: Path, tmp_path: Path) -> None:
+    for words in (("evidence", "list"), ("study", "status", "sha256:" + "0" * 64)):
+        no(run(*words, "--hub", "https://hub.example"), 2, "TLS is not there yet")
+    key = (site / "keys" / "agent.pub").read_text().strip()
+    kit = {"vitrail": "kit/1", "hub": "https://hub.example", "hub_key": key, "site": "north", "members": {"north": key}}
+    (tmp_path / "kit.json").write_text(json.dumps(kit))
+    no(run("site", "join", tmp_path, site), 2, "TLS is not there yet")
+    assert not (site / "alliance.json").exists()
+
+
 def test_a_hub_that_is_down(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
     no(run("evidence", "list", "--hub", nowhere), 2, "cannot be reached")

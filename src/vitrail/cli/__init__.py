@@ -24,10 +24,6 @@ COMMANDS = {
 """Every command, and what it is for. Each is a module of this room that is imported only when it is called."""
 
 
-MODULES = {"study": "network"}
-"""Modules that are not called as their command is."""
-
-
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     try:
@@ -59,8 +55,7 @@ def _app(arguments: list[str]) -> typer.Typer:
         elif name == "demo":
             app.command(name, help=purpose)(import_module("vitrail.cli.demo").demo)
         else:
-            module = MODULES.get(name, name)
-            app.add_typer(import_module(f"vitrail.cli.{module}").app, name=name, help=purpose)
+            app.add_typer(import_module(f"vitrail.cli.{name}").app, name=name, help=purpose)
     return app
 
 

@@ -59,7 +59,7 @@ def export(
         typer.echo(page)
         return
     try:
-        out.write_text(page)
+        out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise NodeError(f"{out} cannot be written.", "Name another file with --out.") from error
     typer.echo(f"The report is in {out}.")

@@ -119,6 +119,11 @@ def review(
     node = Node.open(directory)
     if sum(each is not None for each in (approve, refuse, preview)) > 1:
         raise NodeError("Only one of --approve, --refuse and --preview can be done at once.", "Choose one.")
+    _only_with("--why", why is not None, "--refuse", refuse is not None)
+    _only_with("--expires", expires is not None, "--approve", approve is not None)
+    deciding = approve is not None or refuse is not None
+    _only_with("--key", key is not None, "--approve and --refuse", deciding)
+    _only_with("--json", as_json, "--preview and without a decision", not deciding)
     if approve is not None:
         _approve(node, approve, key, expires)
     elif refuse is not None:
@@ -127,6 +132,12 @@ def review(
         _preview(node, preview, as_json)
     else:
         _list(node, as_json)
+
+
+def _only_with(option: str, given: bool, others: str, there: bool) -> None:
+    """An option that would do nothing is a mistake that somebody should hear of."""
+    if given and not there:
+        raise NodeError(f"{option} does nothing here: it goes with {others}.", "Leave it out.")
 
 
 def _approve(node: "Node", prefix: str, key: Path | None, expires: str | None) -> None:
@@ -167,13 +178,16 @@ def _preview(node: "Node", prefix: str, as_json: bool) -> None:
     from vitrail.site import review
     from vitrail.study.signed import body
 
-    for analysis, number, found in review.preview(node, review.find(node, prefix)):
+    previewed = review.preview(node, review.find(node, prefix))
+    for analysis, number, found in previewed:
         if isinstance(found, Refusal):
             said: dict[str, Any] = {"refused": found.code, "what": found.what, "do": found.do}
         else:
             said = {"release": body(found)}
         said = {"analysis": analysis, "round": number, **said}
         typer.echo(json.dumps(said, indent=None if as_json else 2))
+    if any(isinstance(found, Refusal) for _, _, found in previewed):
+        raise typer.Exit(1)
 
 
 def _list(node: "Node", as_json: bool) -> None:

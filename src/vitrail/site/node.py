@@ -135,6 +135,8 @@ def join(node: Node, kit_directory: Path) -> Kit:
         raise NodeError(f"{path} is no kit.", "Name the folder that `vitrail alliance add` wrote.") from error
     if kit.site != node.name or kit.members.get(node.name) != node.key.public.hex:
         raise NodeError(f"{path} was made for another site or key.", "Ask the alliance manager for this site's kit.")
+    if kit.hub.startswith("https:"):
+        raise NodeError(f"{path} names an https address, and mutual TLS is not there yet.", "Ask for another kit.")
     node.directory.alliance.write_text(kit.model_dump_json(indent=1) + "\n")
     node.store.record(Event("joined", PublicKey(kit.hub_key).id, {"members": sorted(kit.members)}))
     return kit

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from vitrail import wire
-from vitrail.errors import NotTaken, TransportError, WireError
+from vitrail.errors import NodeError, NotTaken, TransportError, WireError
 from vitrail.study.signed import Envelope
 from vitrail.transport import MAX_POST_BYTES, Message
 from vitrail.transport.poll import signed_poll
@@ -21,9 +21,14 @@ _DO = "Check the address, and that `vitrail hub run` is running."
 
 
 class HttpHub:
-    """The hub at ``address``, for one caller at a time. Proxies set in the environment are not used for it."""
+    """The hub at ``address``, for one caller at a time. Proxies set in the environment are not used for it.
+
+    Raises NodeError for an https address.
+    """
 
     def __init__(self, address: str) -> None:
+        if address.startswith("https:"):
+            raise NodeError("Mutual TLS is not there yet, so no hub is at an https address.", "Use its http address.")
         self.address = address
         # trusts no authority: reading the usual ones costs each process 0.1 s, and members have no certificates yet
         nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
