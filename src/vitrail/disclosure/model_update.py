@@ -8,8 +8,9 @@ binary, rounds at different coefficients weigh the joint patterns differently, s
 all of them: then the patterns are checked too.
 
 At other coefficients rows count by their weight. Coefficients so extreme that the weights of all rows but one vanish
-would make X'WX that row's own product; the effective weight and the largest share stop that. The numbers released in
-R rounds are R p(p+3)/2 of about n(p+1) unknown values; p <= n/20 keeps them fewer up to 40 rounds.
+would make X'WX that row's own product; the effective weight and the largest share stop that, also where a hub and a
+member that signs invented updates choose the coefficients together. The numbers released in R rounds are R p(p+3)/2 of
+about n(p+1) unknown values; p <= n/20 keeps them fewer up to 40 rounds.
 """
 
 from collections.abc import Iterator, Sequence
