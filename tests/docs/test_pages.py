@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from vitrail.errors import VitrailError
+from vitrail.study.analyses.predict import Predict
 from vitrail.study.reader import parse_study
 from vitrail.study.release import RefusalCode
 
@@ -106,6 +107,39 @@ def test_places_that_security_names_exist() -> None:
     places = rooms_in((ROOT / "SECURITY.md").read_text())
     assert len(places) > 10
     assert not [place for place in places if not (ROOT / "src" / "vitrail" / place).exists()]
+
+
+def test_every_promise_of_security_names_a_test() -> None:
+    """A row is promise, place, test; what the tests are is checked above."""
+    rows = [line.strip("| ").split(" | ") for line in (ROOT / "SECURITY.md").read_text().splitlines()
+            if line.startswith("| ") and not line.startswith("| promise")]  # fmt: skip
+    assert len(rows) > 25
+    assert [row[0] for row in rows if len(row) != 3 or "`tests/" not in row[2]] == []
+
+
+def test_packages_are_installed_by_hash() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "install" in line and " -r " in line]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line for line in installs)
+    for lock in ("requirements.lock", "requirements-dev.lock"):
+        entries = re.split(r"\n(?=\S)", (ROOT / lock).read_text())
+        pins = [entry for entry in entries if re.match(r"[\w.-]+==", entry)]
+        assert len(pins) > 5
+        assert all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_every_page_is_in_the_index() -> None:
+    folder = ROOT / "docs"
+    index = (folder / "README.md").read_text()
+    pages = [path for path in folder.glob("**/*.md") if path.parent.name != "decisions" and path.name != "README.md"]
+    assert [path.name for path in pages if f"]({path.relative_to(folder)})" not in index] == []
+
+
+def test_every_field_of_a_prediction_is_explained() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-study.md").read_text()
+    fields = (Predict.model_fields.keys() - {"kind"}) | {"centre", "per", "if_missing"}
+    assert [name for name in sorted(fields) if f"`{name}`" not in page] == []
 
 
 def test_studies_on_pages_are_good() -> None:

@@ -20,7 +20,8 @@ class Inspection:
     """One check of one table: a query that counts the rows to check and the violations among them.
 
     It fails where more than ``tolerated`` of the rows violate it; ``hard`` says that a snapshot which fails it cannot
-    be trusted. Where there are no rows to check it is not applicable.
+    be trusted. Both are recorded in the manifest; neither stops an answer yet. Where there are no rows to check it
+    is not applicable.
     """
 
     name: str
