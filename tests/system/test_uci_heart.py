@@ -6,7 +6,6 @@ the conditioning of the raw units (condition number of X about 4,000) leave of d
 """
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from tests.alliances import Alliance, until, vitrail
+from tests.alliances import Alliance, vitrail
+from tests.networks import alliance_at, evidence_of
 from vitrail.study.analyses.predict import Fit, PredictEvidence
-from vitrail.study.evidence import Evidence
 
 HOSPITALS = {"cleveland": 303, "hungarian": 261, "switzerland": 46, "va": 130}
 STUDY = Path(__file__).parents[2] / "studies" / "uci-heart"
@@ -31,35 +30,16 @@ def heart(test_data: Path) -> Path:
 
 @pytest.fixture
 def alliance(tmp_path: Path) -> Iterator[Alliance]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Alliance(tmp_path, port)
+    made = alliance_at(tmp_path)
     yield made
     made.stop()
 
 
 def run(alliance: Alliance, heart: Path, policy: str) -> PredictEvidence:
     """The committed study over the four hospitals, each site guarded by the named policy."""
-    vitrail("hub", "init", alliance.hub, "--port", alliance.port)
-    for name in HOSPITALS:
-        site, kit = alliance.root / name, alliance.root / f"{name}-kit"
-        vitrail("site", "init", site, "--name", name, "--policy", policy)
-        vitrail("site", "load", site, heart / f"processed.{name}.data", "--format", "csv",
-                "--profile", "already-deidentified", "--mapping", STUDY / "mapping.yaml",
-                "--vocabulary", STUDY / "vocabulary")  # fmt: skip
-        vitrail(
-            "alliance", "add", alliance.hub, "--site-key", site / "keys" / "agent.pub", "--name", name, "--kit", kit
-        )
-        vitrail("site", "join", kit, site)
-    alliance.start("hub")
-    for name in HOSPITALS:
-        alliance.start(name)
-    until(lambda: alliance.get("/evidence") is not None)
-    study = alliance.propose(STUDY / "study.yaml")
-    alliance.approve(study, tuple(HOSPITALS))
-    until(lambda: alliance.done(study), patience=240)
-    finding = Evidence.model_validate_json(alliance.evidence(study)).findings[NAME]
+    means = ("--mapping", STUDY / "mapping.yaml", "--vocabulary", STUDY / "vocabulary")
+    sources = {name: (heart / f"processed.{name}.data", *means) for name in HOSPITALS}
+    finding = evidence_of(alliance, STUDY / "study.yaml", policy, sources).findings[NAME]
     assert isinstance(finding, PredictEvidence)
     return finding
 
