@@ -218,7 +218,7 @@ def _vitrail(*words: object) -> str:
     """Run a command to its end; what it printed. Raises NodeError with its own words."""
     done = subprocess.run(_command(*words), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise NodeError(f"`vitrail {words[0]} {words[1]}` says: {done.stderr.strip()}")
+        raise NodeError(f"`vitrail {words[0]} {words[1]}` says: {done.stderr.strip()}", "Try again in a new directory.")
     return done.stdout
 
 

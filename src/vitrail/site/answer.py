@@ -138,7 +138,7 @@ def check_follows(asking: Asking) -> None:
     """
     analysis = asking.proposal.study.analyses.get(asking.question.analysis)
     if analysis is not None and asking.question.round >= analysis.max_rounds:
-        raise Refusal("too_many_rounds", "The question is past the most rounds that were approved.")
+        raise Refusal("too_many_rounds", "The question is past the most rounds that were approved.", "Ask the hub.")
     if not follows(asking.proposal, asking.question, asking.rounds):
         raise Refusal("question_differs", "The question is not the one that its Releases lead to.", "Ask the hub.")
 

@@ -48,7 +48,7 @@ def most_rows(persons: NDArray[np.int64]) -> int:
 
 def rarest(member: NDArray[np.bool_], persons: NDArray[np.int64]) -> int:
     """The distinct persons of that row of flags, among those of ``member`` (n, m) that occur, which the fewest have."""
-    bytes_ = np.packbits(member, axis=1)
+    bytes_ = np.ascontiguousarray(np.packbits(member, axis=1))
     _, pattern = np.unique(bytes_.view(f"V{bytes_.shape[1]}")[:, 0], return_inverse=True)
     _, person = np.unique(persons, return_inverse=True)
     width = int(np.max(person, initial=0)) + 1
