@@ -78,3 +78,8 @@ def test_the_locked_share_is_a_matter_of_the_person_alone():
 def test_a_larger_share_takes_nobody_out(person, first, second):
     low, high = sorted((first, second))
     assert persons.locked("s", np.array([person]), low)[0] <= persons.locked("s", np.array([person]), high)[0]
+
+
+def test_rarest_takes_more_than_eight_columns_in_any_order_of_memory():
+    member = np.asfortranarray(np.eye(12, dtype=bool)[[0, 0, 0, 11, 11]])
+    assert persons.rarest(member, np.array([1, 2, 3, 4, 4])) == 1
