@@ -63,7 +63,7 @@ class Study(Word):
     @model_validator(mode="after")
     def _names_defined(self) -> Self:
         if ANY in self.concept_sets:
-            raise ValueError("a concept set may not be called any, the word that takes every concept; give it another name")
+            raise ValueError("a concept set is called any, the word for every concept; give it another name")
         undefined = tuple(self._undefined())
         if undefined:
             raise PartError(undefined)
