@@ -20,7 +20,11 @@ from vitrail.omop.tables import TABLES, Column, Table
 
 ROW_GROUP = 122_880
 PERSONS = table("person", "crosswalk")
-VISITS = table("visit", "crosswalk")
+REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_detail")
+"""Tables whose records others refer to, each after those that it refers to itself."""
+
+UNREADY = ("string", "zip", "note")
+"""Rules that cannot be done yet: nothing of such a column goes on."""
 
 
 def deidentify(
@@ -38,7 +42,7 @@ def deidentify(
         run(db, "CREATE SCHEMA :s", s=exp.to_identifier(schema))
     _permute_persons(db, key)
     files = []
-    for name in ("visit_occurrence", *(each for each in TABLES if each != "visit_occurrence")):
+    for name in (*REFERRED, *(each for each in TABLES if each not in REFERRED)):
         tell(f"deidentifying {name}")
         files.append(_write(db, TABLES[name], columns[name], into / f"{name}.parquet"))
     return tuple(sorted(files, key=lambda file: list(TABLES).index(file.table)))
@@ -51,15 +55,15 @@ def _permute_persons(db: duckdb.DuckDBPyConnection, key: bytes) -> None:
     db.register("persons", pa.table({"source": pa.array(source), "person": pa.array(permuted(key, source))}))
     run(db, "CREATE TABLE :t AS SELECT source, person FROM persons", t=PERSONS)
     db.unregister("persons")
-    run(db, "CREATE TABLE :t (source BIGINT, visit BIGINT)", t=VISITS)
 
 
 def _write(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], path: Path) -> File:
     ordered = table(of.name, "sorted")
     run(db, "CREATE TABLE :t AS :q", t=ordered, q=_sorted(of, columns))
     keyed = action(of.name, of.key) == "key"
-    if of.name == "visit_occurrence":
-        run(db, "INSERT INTO :v SELECT visit_occurrence_id, rowid + 1 FROM :t", v=VISITS, t=ordered)
+    if of.name in REFERRED:
+        numbers = "CREATE TABLE :c AS SELECT :key AS source, rowid + 1 AS number FROM :t"
+        run(db, numbers, c=table(of.name, "crosswalk"), key=column(of.key), t=ordered)
     rows = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t ORDER BY rowid" if keyed else "SELECT * FROM :t ORDER BY rowid"
     run(
         db,
@@ -78,20 +82,28 @@ def _write(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], 
 def _sorted(of: Table, columns: Sequence[Column]) -> exp.Select:
     """The ruled columns of a table, by person, date and the source's key; those without persons by all columns."""
     actions = {each.name: action(of.name, each.name) for each in columns}
-    query = exp.select(*(exp.alias_(_ruled(name, actions[name]), name) for name in actions))
+    query = exp.select(*(exp.alias_(_ruled(each, actions[each.name]), each.name) for each in columns))
     query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
     if "person" in actions.values():
         query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
-    if "visit" in actions.values():
-        visits = exp.alias_(VISITS.copy(), "v", table=True)
-        query = query.join(visits, on=sql("v.source = t.visit_occurrence_id"), join_type="left")
+    for each in columns:
+        if actions[each.name] == "ref":
+            other = exp.alias_(table(str(each.references), "crosswalk"), _alias(each), table=True)
+            same = exp.EQ(this=column("source", _alias(each)), expression=column(each.name, "t"))
+            query = query.join(other, on=same, join_type="left")
     if "person" not in actions.values():
         return query.order_by(*(column(name, "t") for name in actions))
     own = [column(name, "t") for name in (of.start, of.key) if name is not None]
     return query.order_by(column("person", "p"), *own)
 
 
-def _ruled(name: str, rule: str) -> Node:
+def _alias(of: Column) -> str:
+    return f"of_{of.name}"
+
+
+def _ruled(of: Column, rule: str) -> Node:
     if rule == "person":
         return column("person", "p")
-    return column("visit", "v") if rule == "visit" else column(name, "t")
+    if rule == "ref":
+        return column("number", _alias(of))
+    return sql("CAST(NULL AS VARCHAR)") if rule in UNREADY else column(of.name, "t")

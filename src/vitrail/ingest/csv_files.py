@@ -14,7 +14,7 @@ from vitrail.ingest.mapping import Codes, Mapping, SourceFile
 from vitrail.ingest.reading import Layout, Staged, stage_csv
 from vitrail.ingest.records import Account, Record, extract_view, load_rows
 from vitrail.omop.sql import column, run, sql, table
-from vitrail.omop.tables import CLINICAL, TABLES
+from vitrail.omop.tables import CLINICAL, PLACES, TABLES
 
 Given = list[tuple[str, int, Record]]
 """Records with the file that they are from and their number in it."""
@@ -37,7 +37,7 @@ def load_mapped(db: duckdb.DuckDBPyConnection, source: Path, mapping: Mapping, c
         if file.person is not None:
             _view(db, "person", given, columns)
         first += counts[name]
-    for of in CLINICAL:
+    for of in (*PLACES, *CLINICAL):
         if of not in ("person", "observation_period"):
             _view(db, of, given, columns)
     _observation_periods(db, mapping, given, columns)

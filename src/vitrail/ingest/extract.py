@@ -24,7 +24,7 @@ class Extract:
 
     origin: Origin
     calendar: Literal["none", "shifted", "true"]
-    periods: Literal["given", "mapping/1"]
+    periods: Literal["given", "mapping/1", "events/1"]
     accounts: tuple[Account, ...]
     ignored: Mapping[str, tuple[str, ...]]
 

@@ -14,7 +14,7 @@ from vitrail.errors import SourceError
 from vitrail.ingest.fields import SQL_TYPE, present
 from vitrail.ingest.reading import Staged
 from vitrail.omop.sql import Node, any_of, column, run, sql, table
-from vitrail.omop.tables import VOCABULARY, Column, Table
+from vitrail.omop.tables import Column, Table
 
 ROWS = "cleaned"
 """The name of a file's rows, their text trimmed and null where missing, where records speak of their columns."""
@@ -205,7 +205,7 @@ def _quarantine_duplicates(db: duckdb.DuckDBPyConnection, typed: Node, number: i
 def _quarantine_unknown_persons(
     db: duckdb.DuckDBPyConnection, typed: Node, number: int, record: Record, records: Sequence[Record]
 ) -> None:
-    if record.table.name in VOCABULARY or any(each.table.name == "person" for each in records):
+    if record.table.column("person_id") is None or any(each.table.name == "person" for each in records):
         return
     run(
         db,

@@ -14,7 +14,7 @@ from vitrail.ingest.omop import REQUIRED_TABLES, Loaded, find_tables, load_table
 from vitrail.ingest.records import Account, extract_view
 from vitrail.ingest.vocabulary import load_vocabulary
 from vitrail.omop.snapshot import Origin
-from vitrail.omop.tables import CLINICAL, TABLES
+from vitrail.omop.tables import CLINICAL, PLACES, TABLES
 
 Format = Literal["omop", "csv"]
 Progress = Callable[[str], None]
@@ -70,12 +70,12 @@ def _omop(
 ) -> Extract:
     if mapping is not None:
         raise SourceError("OMOP tables take no mapping file.", "Leave it out, or load with --format csv.")
-    found = find_tables(source, CLINICAL)
+    found = find_tables(source, (*PLACES, *CLINICAL))
     for name in REQUIRED_TABLES:
         if name not in found:
             raise SourceError(f"{source} has no file for {name}.", f"Add {name}.csv or {name}.parquet.")
     loaded = list(words)
-    for name in CLINICAL:
+    for name in (*PLACES, *CLINICAL):
         if name in found:
             tell(f"reading {name}")
             loaded.append(load_table(db, TABLES[name], columns[name], found[name]))

@@ -61,7 +61,7 @@ class Origin(Word):
     """What a snapshot was made from. ``public`` data are those that anybody may have."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    format: Literal["omop", "csv"]
+    format: Literal["omop", "csv", "fhir", "synthea"]
     public: bool
     licence: str | None = None
     citation: str | None = None
@@ -73,7 +73,8 @@ class Manifest(Word):
     ``rows_in`` and ``rows_loaded`` count the rows of each file of the source; together with ``quarantined`` they must
     add up. ``ignored`` names the columns of each file that OMOP does not know. ``observation_periods``: ``given`` by
     the source, or made by the rule of the mapping (its version behind the stroke): the dates that the mapping names,
-    reaching back to the first and on to the last event of the person where it says so.
+    reaching back to the first and on to the last event of the person where it says so; or from the first to the last
+    event of the person, where the source has none. ``deaths`` says where the source knows of deaths from.
     """
 
     vitrail: Literal["snapshot/1"] = "snapshot/1"
@@ -83,7 +84,8 @@ class Manifest(Word):
     calendar: Literal["none", "shifted", "true"]
     vocabulary: Digest
     files: tuple[File, ...]
-    observation_periods: Literal["given", "mapping/1"] = "given"
+    observation_periods: Literal["given", "mapping/1", "events/1"] = "given"
+    deaths: Name = "the death table of the source"
     rows_in: dict[Name, int]
     rows_loaded: dict[Name, int] = {}
     quarantined: tuple[Quarantined, ...]

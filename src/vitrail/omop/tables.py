@@ -1,11 +1,15 @@
-"""The tables and columns of the OMOP Common Data Model v5.4 that Vitrail reads.
+"""The tables and columns of the OMOP Common Data Model v5.4, and which of them a snapshot holds.
 
-Source: https://ohdsi.github.io/CommonDataModel/cdm54.html. ``_datetime`` columns are kept as dates' companions only
-where a source has them. Types: ``id`` (64-bit integer), ``int`` (32-bit), ``date``, ``datetime``, ``float``, ``str``.
+``cdm54.csv`` beside this file lists every column of every table, with its type, whether OMOP requires it, the table
+that it refers to, and the domain of the concepts that it may hold; the facts are those of ``OMOP_CDMv5.4_Field_Level``
+(https://ohdsi.github.io/CommonDataModel/cdm54.html). Types: ``id`` (64-bit integer), ``int`` (32-bit), ``date``,
+``datetime``, ``float``, ``str``.
 """
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Literal
 
 Type = Literal["id", "int", "date", "datetime", "float", "str"]
@@ -13,11 +17,17 @@ Type = Literal["id", "int", "date", "datetime", "float", "str"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its OMOP name, its type, and whether OMOP requires it."""
+    """A column: its OMOP name, its type, and whether OMOP requires it.
+
+    ``references`` is the table whose key it holds (``concept`` for concepts), ``domain`` the domain that OMOP asks of
+    its concepts; several are separated by a comma.
+    """
 
     name: str
     type: Type
     required: bool
+    references: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,95 +50,75 @@ class Table:
         return next((column for column in self.columns if column.name == name), None)
 
 
-def _columns(text: str) -> tuple[Column, ...]:
-    """Columns from ``name:type`` words; ``!`` marks the required ones."""
-    words = (word.split(":") for word in text.split())
-    return tuple(Column(name, kind.rstrip("!"), kind.endswith("!")) for name, kind in words)  # type: ignore[arg-type]
+_WHAT_AND_WHEN = {
+    "observation_period": (None, "observation_period_start_date", "observation_period_end_date"),
+    "visit_occurrence": ("visit_concept_id", "visit_start_date", "visit_end_date"),
+    "visit_detail": ("visit_detail_concept_id", "visit_detail_start_date", "visit_detail_end_date"),
+    "condition_occurrence": ("condition_concept_id", "condition_start_date", "condition_end_date"),
+    "drug_exposure": ("drug_concept_id", "drug_exposure_start_date", "drug_exposure_end_date"),
+    "procedure_occurrence": ("procedure_concept_id", "procedure_date", "procedure_end_date"),
+    "device_exposure": ("device_concept_id", "device_exposure_start_date", "device_exposure_end_date"),
+    "measurement": ("measurement_concept_id", "measurement_date", None),
+    "observation": ("observation_concept_id", "observation_date", None),
+    "death": ("cause_concept_id", "death_date", None),
+    "note": (None, "note_date", None),
+    "specimen": ("specimen_concept_id", "specimen_date", None),
+    "payer_plan_period": ("payer_concept_id", "payer_plan_period_start_date", "payer_plan_period_end_date"),
+    "condition_era": ("condition_concept_id", "condition_era_start_date", "condition_era_end_date"),
+    "drug_era": ("drug_concept_id", "drug_era_start_date", "drug_era_end_date"),
+    "dose_era": ("drug_concept_id", "dose_era_start_date", "dose_era_end_date"),
+    "episode": ("episode_concept_id", "episode_start_date", "episode_end_date"),
+}
+"""The columns of each table of events that tell what happened, when it began and when it ended."""
 
 
-_TABLES = (
-    Table("person", _columns(
-        "person_id:id! gender_concept_id:int! year_of_birth:int! month_of_birth:int day_of_birth:int"
-        " birth_datetime:datetime race_concept_id:int! ethnicity_concept_id:int! location_id:id provider_id:id"
-        " care_site_id:id person_source_value:str gender_source_value:str gender_source_concept_id:int"
-        " race_source_value:str race_source_concept_id:int ethnicity_source_value:str"
-        " ethnicity_source_concept_id:int")),
-    Table("observation_period", _columns(
-        "observation_period_id:id! person_id:id! observation_period_start_date:date!"
-        " observation_period_end_date:date! period_type_concept_id:int!"),
-        start="observation_period_start_date", end="observation_period_end_date"),
-    Table("visit_occurrence", _columns(
-        "visit_occurrence_id:id! person_id:id! visit_concept_id:int! visit_start_date:date!"
-        " visit_start_datetime:datetime visit_end_date:date! visit_end_datetime:datetime visit_type_concept_id:int!"
-        " provider_id:id care_site_id:id visit_source_value:str visit_source_concept_id:int"
-        " admitted_from_concept_id:int admitted_from_source_value:str discharged_to_concept_id:int"
-        " discharged_to_source_value:str preceding_visit_occurrence_id:id"),
-        "visit_concept_id", "visit_start_date", "visit_end_date"),
-    Table("condition_occurrence", _columns(
-        "condition_occurrence_id:id! person_id:id! condition_concept_id:int! condition_start_date:date!"
-        " condition_start_datetime:datetime condition_end_date:date condition_end_datetime:datetime"
-        " condition_type_concept_id:int! condition_status_concept_id:int stop_reason:str provider_id:id"
-        " visit_occurrence_id:id visit_detail_id:id condition_source_value:str condition_source_concept_id:int"
-        " condition_status_source_value:str"),
-        "condition_concept_id", "condition_start_date", "condition_end_date"),
-    Table("drug_exposure", _columns(
-        "drug_exposure_id:id! person_id:id! drug_concept_id:int! drug_exposure_start_date:date!"
-        " drug_exposure_start_datetime:datetime drug_exposure_end_date:date! drug_exposure_end_datetime:datetime"
-        " verbatim_end_date:date drug_type_concept_id:int! stop_reason:str refills:int quantity:float days_supply:int"
-        " sig:str route_concept_id:int lot_number:str provider_id:id visit_occurrence_id:id visit_detail_id:id"
-        " drug_source_value:str drug_source_concept_id:int route_source_value:str dose_unit_source_value:str"),
-        "drug_concept_id", "drug_exposure_start_date", "drug_exposure_end_date"),
-    Table("procedure_occurrence", _columns(
-        "procedure_occurrence_id:id! person_id:id! procedure_concept_id:int! procedure_date:date!"
-        " procedure_datetime:datetime procedure_end_date:date procedure_end_datetime:datetime"
-        " procedure_type_concept_id:int! modifier_concept_id:int quantity:int provider_id:id visit_occurrence_id:id"
-        " visit_detail_id:id procedure_source_value:str procedure_source_concept_id:int modifier_source_value:str"),
-        "procedure_concept_id", "procedure_date", "procedure_end_date"),
-    Table("device_exposure", _columns(
-        "device_exposure_id:id! person_id:id! device_concept_id:int! device_exposure_start_date:date!"
-        " device_exposure_start_datetime:datetime device_exposure_end_date:date device_exposure_end_datetime:datetime"
-        " device_type_concept_id:int! unique_device_id:str production_id:str quantity:int provider_id:id"
-        " visit_occurrence_id:id visit_detail_id:id device_source_value:str device_source_concept_id:int"
-        " unit_concept_id:int unit_source_value:str unit_source_concept_id:int"),
-        "device_concept_id", "device_exposure_start_date", "device_exposure_end_date"),
-    Table("measurement", _columns(
-        "measurement_id:id! person_id:id! measurement_concept_id:int! measurement_date:date!"
-        " measurement_datetime:datetime measurement_time:str measurement_type_concept_id:int! operator_concept_id:int"
-        " value_as_number:float value_as_concept_id:int unit_concept_id:int range_low:float range_high:float"
-        " provider_id:id visit_occurrence_id:id visit_detail_id:id measurement_source_value:str"
-        " measurement_source_concept_id:int unit_source_value:str unit_source_concept_id:int value_source_value:str"
-        " measurement_event_id:id meas_event_field_concept_id:int"),
-        "measurement_concept_id", "measurement_date"),
-    Table("observation", _columns(
-        "observation_id:id! person_id:id! observation_concept_id:int! observation_date:date!"
-        " observation_datetime:datetime observation_type_concept_id:int! value_as_number:float value_as_string:str"
-        " value_as_concept_id:int qualifier_concept_id:int unit_concept_id:int provider_id:id visit_occurrence_id:id"
-        " visit_detail_id:id observation_source_value:str observation_source_concept_id:int unit_source_value:str"
-        " qualifier_source_value:str value_source_value:str observation_event_id:id obs_event_field_concept_id:int"),
-        "observation_concept_id", "observation_date"),
-    Table("death", _columns(
-        "person_id:id! death_date:date! death_datetime:datetime death_type_concept_id:int cause_concept_id:int"
-        " cause_source_value:str cause_source_concept_id:int"),
-        "cause_concept_id", "death_date"),
-    Table("concept", _columns(
-        "concept_id:int! concept_name:str! domain_id:str! vocabulary_id:str! concept_class_id:str! standard_concept:str"
-        " concept_code:str! valid_start_date:date! valid_end_date:date! invalid_reason:str")),
-    Table("concept_ancestor", _columns(
-        "ancestor_concept_id:int! descendant_concept_id:int! min_levels_of_separation:int!"
-        " max_levels_of_separation:int!")),
-    Table("concept_relationship", _columns(
-        "concept_id_1:int! concept_id_2:int! relationship_id:str! valid_start_date:date! valid_end_date:date!"
-        " invalid_reason:str")),
-)  # fmt: skip
+def _read() -> dict[str, Table]:
+    columns: dict[str, list[Column]] = {}
+    with resources.files("vitrail.omop").joinpath("cdm54.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            required = row["required"] == "yes"
+            column = Column(row["column"], row["type"], required, row["references"] or None, row["domain"] or None)  # type: ignore[arg-type]
+            columns.setdefault(row["table"], []).append(column)
+    none = (None, None, None)
+    return {name: Table(name, tuple(held), *_WHAT_AND_WHEN.get(name, none)) for name, held in columns.items()}
 
-TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
-"""Every table that Vitrail reads, by its OMOP name."""
+
+CDM: Mapping[str, Table] = _read()
+"""Every table of the Common Data Model, by its OMOP name."""
+
+CLINICAL = (
+    "person",
+    "observation_period",
+    "visit_occurrence",
+    "visit_detail",
+    "condition_occurrence",
+    "drug_exposure",
+    "procedure_occurrence",
+    "device_exposure",
+    "measurement",
+    "observation",
+    "death",
+    "note",
+    "specimen",
+    "payer_plan_period",
+    "condition_era",
+    "drug_era",
+    "dose_era",
+    "episode",
+)
+"""Tables that speak of persons."""
+
+PLACES = ("location", "care_site", "provider")
+"""Tables of places and clinicians: without persons, but not the same for everybody."""
 
 VOCABULARY = ("concept", "concept_ancestor", "concept_relationship")
 """Tables of the vocabulary: the same for everybody, without persons."""
 
-CLINICAL = tuple(name for name in TABLES if name not in VOCABULARY)
-"""Tables that speak of persons."""
+TABLES: Mapping[str, Table] = {name: CDM[name] for name in (*CLINICAL, *PLACES, *VOCABULARY)}
+"""The tables that a snapshot holds."""
+
+LEFT_OUT = tuple(name for name in CDM if name not in TABLES)
+"""Tables of the Common Data Model that no snapshot holds."""
 
 EVENT_TABLE = {
     "condition": "condition_occurrence",
