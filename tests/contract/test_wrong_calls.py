@@ -14,6 +14,7 @@ SECRET = "Zq17Kv"
 
 WRONG = {
     "demo": ["--dir", "FILE", "--no-open"],
+    "deid text": ["--notes", "NOWHERE", "--out", "DIR"],
     "site init": ["DIR", "--name", "not a name"],
     "site join": ["NOWHERE", "NOWHERE"],
     "site load": ["NOWHERE", "NOWHERE", "--format", "omop", "--profile", "already-deidentified"],

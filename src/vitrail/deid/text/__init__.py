@@ -1,0 +1,1 @@
+"""Deidentification of clinical text: known identifiers, dictionaries, rules, a tagger, surrogates, a residual scan."""

@@ -1,0 +1,121 @@
+"""A note in, a note without identifiers out: the levers in order, then surrogates, then the residual scan."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+
+from vitrail.deid.text.dictionaries import Dictionaries, find_by_dictionary, shipped
+from vitrail.deid.text.folding import Mapped, folded
+from vitrail.deid.text.known import find_known, matcher
+from vitrail.deid.text.lexicon import lexicon
+from vitrail.deid.text.page import Page, page
+from vitrail.deid.text.plain import plain
+from vitrail.deid.text.residual import residual
+from vitrail.deid.text.rules import find_by_rules
+from vitrail.deid.text.spans import Cleaned, Known, Span, merged
+from vitrail.deid.text.surrogates import Draw, surrogate
+
+LEVERS = ("known", "dictionaries", "rules", "tagger")
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """Cleans notes. It can be pickled and used in several processes at once.
+
+    ``key`` draws the surrogates: a sub-key of the site's secret, for this purpose alone. ``lists`` are a site's
+    dictionaries. ``levers`` that are left out are for measurements and attacks; a site uses all.
+    """
+
+    key: bytes
+    lists: Dictionaries = field(default_factory=shipped)
+    tagger: bool = True
+    levers: tuple[str, ...] = LEVERS
+
+    def clean(self, text: str, known: Known | None, person: int | str, shift: int | None) -> Cleaned:
+        """The note without its identifiers; dates moved by ``shift`` days, or marked where there is no shift.
+
+        The same text, key, person and shift give the same result. Spans refer to ``text`` as it was given.
+        """
+        readable = plain(text)
+        narrow = folded(readable.text)
+        sight = page(narrow.text)
+        seen = merged(self._found(sight, known))
+        found = [_back(span, narrow) for span in seen]
+        draw = Draw(self.key, str(person), _known_parts(known) if known else ())
+        reason = residual(readable.text, found, known, lexicon().common)
+        instead = [surrogate(narrow.text[span.start : span.end], span.category, draw, shift) for span in seen]
+        cleaned = _replaced(readable.text, found, instead)
+        return Cleaned(cleaned, tuple(_back(span, readable) for span in found), reason)
+
+    def _found(self, sight: Page, known: Known | None) -> Iterator[Span]:
+        if known is not None and "known" in self.levers:
+            yield from find_known(sight, _matcher(known))
+        if "dictionaries" in self.levers:
+            yield from find_by_dictionary(sight, self.lists)
+        if "rules" in self.levers:
+            yield from find_by_rules(sight)
+
+
+_matcher = lru_cache(maxsize=512)(matcher)
+
+
+@lru_cache(maxsize=512)
+def _known_parts(known: Known) -> tuple[str, ...]:
+    """The words of the person's own names, longest first."""
+    words = {word for name in known.names for word in page(folded(name).text).words if word.isalpha()}
+    return tuple(sorted(words, key=lambda word: (-len(word), word)))
+
+
+def _back(span: Span, mapped: Mapped) -> Span:
+    start, end = mapped.back(span.start, span.end)
+    return span if (start, end) == (span.start, span.end) else Span(start, end, span.category, span.method)
+
+
+def _replaced(text: str, spans: Iterable[Span], instead: Iterable[str]) -> str:
+    out, at = [], 0
+    for span, new in zip(spans, instead, strict=True):
+        out += [text[at : span.start], new]
+        at = span.end
+    return "".join([*out, text[at:]])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One note to clean, with what :meth:`Cleaner.clean` needs."""
+
+    text: str
+    person: int | str
+    known: Known | None = None
+    shift: int | None = None
+
+
+def clean_all(cleaner: Cleaner, jobs: Iterable[Job], processes: int = 1, batch: int = 64) -> Iterator[Cleaned]:
+    """Clean notes in their order, in worker processes where more than one is asked for.
+
+    Only a few batches are in memory at once, however many notes there are.
+    """
+    todo = iter(jobs)
+    if processes < 2:
+        yield from (_done(cleaner, job) for job in todo)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        waiting = deque(pool.submit(_batch, cleaner, group) for group in islice(_groups(todo, batch), 2 * processes))
+        while waiting:
+            yield from waiting.popleft().result()
+            waiting.extend(pool.submit(_batch, cleaner, group) for group in islice(_groups(todo, batch), 1))
+
+
+def _groups(jobs: Iterator[Job], size: int) -> Iterator[list[Job]]:
+    while group := list(islice(jobs, size)):
+        yield group
+
+
+def _batch(cleaner: Cleaner, jobs: list[Job]) -> list[Cleaned]:
+    return [_done(cleaner, job) for job in jobs]
+
+
+def _done(cleaner: Cleaner, job: Job) -> Cleaned:
+    return cleaner.clean(job.text, job.known, job.person, job.shift)

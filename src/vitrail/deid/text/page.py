@@ -1,0 +1,60 @@
+"""A folded text cut into words, which every lever reads."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from vitrail.deid.text.lexicon import lexicon
+
+_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+
+
+@dataclass(frozen=True)
+class Page:
+    """``raw`` and ``words`` (lower case) are runs of letters and digits, or single other characters."""
+
+    text: str
+    low: str
+    raw: list[str]
+    words: list[str]
+    starts: list[int]
+
+    def end(self, index: int) -> int:
+        """Where a word ends."""
+        return self.starts[index] + len(self.raw[index])
+
+    @cached_property
+    def flat(self) -> bool:
+        """Whether capitals say nothing here: (nearly) all letters are of one case."""
+        capitals = sum(1 for each in self.raw if each[0].isupper())
+        shouted = sum(1 for each in self.raw if len(each) > 1 and each.isupper())
+        letters = sum(1 for each in self.raw if each[0].isalpha())
+        return letters > 0 and (
+            capitals == 0 or shouted + sum(1 for e in self.raw if len(e) == 1 and e.isupper()) > 0.8 * letters
+        )
+
+    def begins_sentence(self, index: int) -> bool:
+        """Whether a word is the first of its sentence or line, so that its capital says little."""
+        if index == 0:
+            return True
+        between = self.text[self.end(index - 1) : self.starts[index]]
+        return "\n" in between or self.raw[index - 1] in '.?!:;*•-"'
+
+    def namelike(self, index: int) -> bool:
+        """Whether a word may be part of a name: capital and not of the language, or a name by the lists."""
+        raw, word = self.raw[index], self.words[index]
+        if not raw.isalpha():
+            return False
+        words = lexicon()
+        if word in words.common:
+            return word in words.names and raw[0].isupper() and not self.flat and len(word) > 2
+        if raw[0].isupper() and not self.flat:
+            return len(raw) < 2 or not raw.isupper() or word in words.names or len(raw) > 5
+        return len(word) > 2 and self.flat
+
+
+def page(text: str) -> Page:
+    """``text``, folded already, as a page."""
+    matches = list(_WORD.finditer(text))
+    raw = [match.group() for match in matches]
+    return Page(text, text.lower(), raw, [each.lower() for each in raw], [match.start() for match in matches])
