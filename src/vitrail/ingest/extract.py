@@ -51,14 +51,17 @@ class Extract:
 def open_schemas(db: duckdb.DuckDBPyConnection) -> None:
     """Make the schemas of a load.
 
-    ``staged`` has files as text, ``typed`` as OMOP records; ``extract`` has the OMOP tables over them, ``given`` the
-    observation periods before events widen them, ``lookup`` the code lists of a mapping. Three tables are there from
-    the start, and stay empty where a source has nothing for them: ``given.merge``, the person ids that stand for
-    another, to be filled before any row is judged; ``extract.known_identifier``, what the structured record says of
-    each person that could stand in a note; and ``extract.unmapped``, the source codes that became concept 0.
+    ``staged`` has files as text, ``typed`` as OMOP records, ``faulty`` the rows not to be loaded; ``extract`` has the
+    OMOP tables over them, ``given`` the observation periods before events widen them, ``lookup`` the code lists of a
+    mapping. Three tables are there from the start, and stay empty where a source has nothing for them:
+    ``given.merge``, the person ids that stand for another, to be filled before any row is judged;
+    ``extract.known_identifier``, what the structured record says of each person that could stand in a note; and
+    ``extract.unmapped``, the source codes that became concept 0.
     """
-    for schema in ("staged", "typed", "extract", "given", "lookup"):
+    for schema in ("staged", "typed", "faulty", "extract", "given", "lookup"):
         db.execute(f"CREATE SCHEMA {schema}")
     db.execute("CREATE TABLE given.merge (old BIGINT, survivor BIGINT)")
+    names = 'SELECT old AS "merged person", survivor AS "surviving person" FROM given.merge'  # as no source has them
+    db.execute(f"CREATE VIEW given.renamed_merge AS {names}")
     db.execute("CREATE TABLE extract.known_identifier (person_id BIGINT, kind VARCHAR, text VARCHAR)")
     db.execute('CREATE TABLE extract.unmapped ("table" VARCHAR, vocabulary_id VARCHAR, code VARCHAR, rows BIGINT)')
