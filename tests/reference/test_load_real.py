@@ -27,6 +27,7 @@ def loaded(directory: Path, source: Path, studies: Path, mapping: str = "mapping
     (directory / "snapshots").mkdir()
     (directory / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "a-site"}))
     (directory / "keys" / "secret").write_text("5a" * 32)
+    (directory / "keys" / "secret").chmod(0o600)
     return load(SiteDirectory.open(directory), source, format="csv", profile="already-deidentified",
                 mapping=studies / mapping, vocabulary=studies / "vocabulary")  # fmt: skip
 

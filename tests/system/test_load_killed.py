@@ -67,6 +67,7 @@ def site(tmp_path: Path) -> SiteDirectory:
     (path / "snapshots").mkdir()
     (path / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "north"}))
     (path / "keys" / "secret").write_text("5a" * 32)
+    (path / "keys" / "secret").chmod(0o600)
     return SiteDirectory.open(path)
 
 

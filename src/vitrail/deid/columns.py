@@ -13,8 +13,9 @@ or at the next load's start. Only the columns that are listed go on from there.
 ``birth``  the year of birth, moved with the person's days; ages of 90 and more are pooled
 ``concept`` what happened: kept where enough people share it, else its nearest ancestor that enough people share
 ``number`` a value, drawn in to what enough people share at either end
-``string`` a text of the source, kept where enough people share it
+``string`` a text of the source, kept where enough people share it and the vocabulary knows it
 ``zip``    a ZIP code, cut to three digits where enough people live there
+``state``  a state, where enough people live there
 ``note``   a note's text, cleaned
 ========== ============================================================================================================
 
@@ -27,7 +28,12 @@ from typing import Literal, get_args
 
 from vitrail.omop.tables import TABLES, Column
 
-Action = Literal["keep", "drop", "person", "key", "ref", "date", "birth", "concept", "number", "string", "zip", "note"]
+Action = Literal[
+    "keep", "drop", "person", "key", "ref", "date", "birth", "concept", "number", "string", "zip", "state", "note"
+]
+
+K = 11
+"""How many people are enough to share a concept, a value or a text: the k of the default disclosure policy."""
 
 _TEXT = {
     "person": """
@@ -203,7 +209,7 @@ _TEXT = {
     "location": """
         key: location_id
         zip: zip
-        string: state
+        state: state
         keep: country_concept_id
         drop: address_1 address_2 city county location_source_value country_source_value latitude longitude
     """,

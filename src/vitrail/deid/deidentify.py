@@ -5,105 +5,182 @@ numbered in that order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 from sqlglot import exp
 
-from vitrail.deid.columns import action
-from vitrail.deid.keys import permuted
+from vitrail.deid import places, rare
+from vitrail.deid.columns import ACTIONS, action
+from vitrail.deid.persons import PERSONS
+from vitrail.deid.profile import Profile
 from vitrail.errors import SnapshotError
-from vitrail.omop.snapshot import File, described
+from vitrail.omop.snapshot import File, Removed, Ruled, described
 from vitrail.omop.sql import Node, column, run, sql, table
 from vitrail.omop.tables import TABLES, Column, Table
 
 ROW_GROUP = 122_880
-PERSONS = table("person", "crosswalk")
+
 REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_detail")
 """Tables whose records others refer to, each after those that it refers to itself."""
 
-UNREADY = ("string", "zip", "note")
-"""Rules that cannot be done yet: nothing of such a column goes on."""
+SPANS = ("observation_period", "payer_plan_period", "condition_era", "drug_era", "dose_era")
+"""Tables of spans of time, of which the part within the edges is kept; of other tables what begins there."""
+
+NOT_OBSERVED = "nothing of the person's observation lies within the edges that are kept"
+TRIMMED = "outside the edges that are kept"
 
 
-def deidentify(
-    db: duckdb.DuckDBPyConnection,
-    columns: Mapping[str, Sequence[Column]],
-    key: bytes,
-    into: Path,
-    tell: Callable[[str], None],
-) -> tuple[File, ...]:
-    """Write every table of ``extract`` into the directory ``into``. ``key`` permutes person ids.
+@dataclass(frozen=True)
+class Deidentified:
+    """What was written: the files, what was removed from each table and why, and what each column's rule changed."""
+
+    files: tuple[File, ...]
+    removed: tuple[Removed, ...]
+    ruled: tuple[Ruled, ...]
+
+
+@dataclass
+class Writer:
+    """Writes one table after the other. ``order`` is a key that nothing without persons can be ordered by."""
+
+    db: duckdb.DuckDBPyConnection
+    columns: Mapping[str, Sequence[Column]]
+    profile: Profile
+    order: bytes
+    into: Path
+
+    def write(self, of: Table) -> tuple[File, list[Removed], list[Ruled]]:
+        """Write a table; raises SnapshotError where a record was lost on the way."""
+        rows = table(of.name, "sorted")
+        run(self.db, "CREATE TABLE :t AS :q", t=rows, q=self._sorted(of))
+        # Values first: how many people share one is a question of the concept that was recorded.
+        ordered = sorted(self.columns[of.name], key=lambda each: action(of.name, each.name) != "number")
+        ruled = [self._ruled(of, each, rows) for each in ordered]
+        if of.name in REFERRED:
+            numbers = "CREATE TABLE :c AS SELECT :key AS source, rowid + 1 AS number FROM :t"
+            run(self.db, numbers, c=table(of.name, "crosswalk"), key=column(of.key), t=rows)
+        file = self._copy(of, rows)
+        removed = self._removed(of, file.rows)
+        run(self.db, "DROP TABLE :t", t=rows)
+        return file, removed, [*ruled, *_dropped(of)]
+
+    def _copy(self, of: Table, rows: Node) -> File:
+        """The rows in their order (DuckDB keeps that of a table), numbered anew where they have a key of their own."""
+        path = self.into / f"{of.name}.parquet"
+        numbered = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t"
+        select = numbered if action(of.name, of.key) == "key" else "SELECT * FROM :t"
+        copy = f"COPY ({select}) TO :path (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+        run(self.db, copy, t=rows, key=exp.to_identifier(of.key), path=str(path))
+        return described(of.name, path)
+
+    def _removed(self, of: Table, kept: int) -> list[Removed]:
+        """What became of the extract's rows that were not kept."""
+        source = table(of.name, "extract")
+        lost = run(self.db, "SELECT count(*) FROM :t", t=source)[0][0] - kept
+        if lost == 0:
+            return []
+        if lost < 0 or self.profile.days == "keep" or not _of_persons(of):
+            raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
+        query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
+        gone = int(run(self.db, query, t=source, p=PERSONS)[0][0])
+        found = ((NOT_OBSERVED, gone), (TRIMMED, lost - gone))
+        return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
+
+    def _sorted(self, of: Table) -> exp.Select:
+        """The moved columns of a table, by person, date and the source's key; those without persons in no order."""
+        columns = self.columns[of.name]
+        query = exp.select(*(exp.alias_(self._moved(of, each), each.name) for each in columns))
+        query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
+        if _of_persons(of):
+            query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
+        for each in columns:
+            if action(of.name, each.name) == "ref":
+                other = exp.alias_(table(str(each.references), "crosswalk"), _alias(each), table=True)
+                same = exp.EQ(this=column("source", _alias(each)), expression=column(each.name, "t"))
+                query = query.join(other, on=same, join_type="left")
+        return self._within_edges(of, query).order_by(*self._order(of))
+
+    def _order(self, of: Table) -> list[Node]:
+        if _of_persons(of):
+            return [column("person", "p"), *(column(name, "t") for name in (of.start, of.key) if name is not None)]
+        if action(of.name, of.key) == "key":
+            return [sql("sha256(concat(:order, :key))", order=self.order.hex(), key=column(of.key, "t"))]
+        return [column(each.name, "t") for each in self.columns[of.name]]
+
+    def _within_edges(self, of: Table, query: exp.Select) -> exp.Select:
+        if self.profile.days == "keep" or of.start is None or not _of_persons(of):
+            return query
+        start = column(of.start, "t")
+        if of.name in SPANS:
+            return query.where(sql(":start <= p.last AND :end >= p.first", start=start, end=column(str(of.end), "t")))
+        return query.where(sql(":start BETWEEN p.first AND p.last", start=start))
+
+    def _moved(self, of: Table, each: Column) -> Node:
+        """A column with new ids and moved days."""
+        rule, given = action(of.name, each.name), column(each.name, "t")
+        if rule == "person":
+            return column("person", "p")
+        if rule == "ref":
+            return column("number", _alias(each))
+        if rule == "zip":
+            return places.three_digits(given)
+        if rule == "state":
+            return places.known_state(given)
+        if rule == "note":
+            return sql("''")
+        if self.profile.days == "keep" or rule not in ("date", "birth"):
+            return given
+        if rule == "birth":
+            return sql("CAST(p.birth AS INTEGER)")
+        return sql("CASE WHEN :d IS NOT NULL THEN greatest(least(:d, p.last), p.first) + p.shift END", d=given)
+
+    def _ruled(self, of: Table, each: Column, rows: Node) -> Ruled:
+        """Apply the rule of a column that needs all rows; how many values it changed, or concerns."""
+        rule, name = action(of.name, each.name), column(each.name)
+        count = "SELECT count(:c) FROM :t"
+        if rule == "string":
+            changed = rare.keep_common(self.db, rows, name)
+        elif rule == "zip":
+            changed = places.leave_out_small_places(self.db, rows)
+        elif rule == "concept" and self.profile.rare:
+            changed = rare.generalise(self.db, rows, name)
+        elif rule == "number" and self.profile.rare:
+            unit = column("unit_concept_id") if of.column("unit_concept_id") else sql("CAST(NULL AS INTEGER)")
+            changed = rare.draw_in(self.db, rows, name, column(str(of.concept)), unit)
+        elif rule in ("concept", "number", "keep") or (self.profile.days == "keep" and rule in ("date", "birth")):
+            changed = 0
+        else:
+            changed = int(run(self.db, count, c=name, t=rows)[0][0])
+        return Ruled(table=of.name, column=each.name, rule=rule, changed=changed)
+
+
+def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
+    """Write every table of ``extract``. ``crosswalk.person`` says who is in it, and how their days are moved.
 
     Two loads of one extract write the same bytes. Raises SnapshotError where a record was lost on the way.
     """
-    for schema in ("crosswalk", "sorted"):
-        run(db, "CREATE SCHEMA :s", s=exp.to_identifier(schema))
-    _permute_persons(db, key)
-    files = []
+    run(writer.db, "CREATE SCHEMA sorted")
+    files, removed, ruled = [], list[Removed](), list[Ruled]()
     for name in (*REFERRED, *(each for each in TABLES if each not in REFERRED)):
         tell(f"deidentifying {name}")
-        files.append(_write(db, TABLES[name], columns[name], into / f"{name}.parquet"))
-    return tuple(sorted(files, key=lambda file: list(TABLES).index(file.table)))
+        file, gone, rules = writer.write(TABLES[name])
+        files.append(file)
+        removed += gone
+        ruled += rules
+    files.sort(key=lambda file: list(TABLES).index(file.table))
+    return Deidentified(tuple(files), tuple(removed), tuple(ruled))
 
 
-def _permute_persons(db: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """``crosswalk.person``: the new id of each person of the source. It lives only as long as the load."""
-    found = db.execute("SELECT person_id FROM extract.person ORDER BY person_id").fetchnumpy()["person_id"]
-    source = found.astype("int64")
-    db.register("persons", pa.table({"source": pa.array(source), "person": pa.array(permuted(key, source))}))
-    run(db, "CREATE TABLE :t AS SELECT source, person FROM persons", t=PERSONS)
-    db.unregister("persons")
+def _of_persons(of: Table) -> bool:
+    return "person" in ACTIONS[of.name].values()
 
 
-def _write(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], path: Path) -> File:
-    ordered = table(of.name, "sorted")
-    run(db, "CREATE TABLE :t AS :q", t=ordered, q=_sorted(of, columns))
-    keyed = action(of.name, of.key) == "key"
-    if of.name in REFERRED:
-        numbers = "CREATE TABLE :c AS SELECT :key AS source, rowid + 1 AS number FROM :t"
-        run(db, numbers, c=table(of.name, "crosswalk"), key=column(of.key), t=ordered)
-    rows = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t ORDER BY rowid" if keyed else "SELECT * FROM :t ORDER BY rowid"
-    run(
-        db,
-        f"COPY ({rows}) TO :path (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})",
-        t=ordered,
-        key=exp.to_identifier(of.key),
-        path=str(path),
-    )
-    run(db, "DROP TABLE :t", t=ordered)
-    file = described(of.name, path)
-    if file.rows != run(db, "SELECT count(*) FROM :t", t=table(of.name, "extract"))[0][0]:
-        raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
-    return file
-
-
-def _sorted(of: Table, columns: Sequence[Column]) -> exp.Select:
-    """The ruled columns of a table, by person, date and the source's key; those without persons by all columns."""
-    actions = {each.name: action(of.name, each.name) for each in columns}
-    query = exp.select(*(exp.alias_(_ruled(each, actions[each.name]), each.name) for each in columns))
-    query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
-    if "person" in actions.values():
-        query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
-    for each in columns:
-        if actions[each.name] == "ref":
-            other = exp.alias_(table(str(each.references), "crosswalk"), _alias(each), table=True)
-            same = exp.EQ(this=column("source", _alias(each)), expression=column(each.name, "t"))
-            query = query.join(other, on=same, join_type="left")
-    if "person" not in actions.values():
-        return query.order_by(*(column(name, "t") for name in actions))
-    own = [column(name, "t") for name in (of.start, of.key) if name is not None]
-    return query.order_by(column("person", "p"), *own)
+def _dropped(of: Table) -> list[Ruled]:
+    rules = ACTIONS[of.name].items()
+    return [Ruled(table=of.name, column=name, rule=rule, changed=0) for name, rule in rules if rule == "drop"]
 
 
 def _alias(of: Column) -> str:
     return f"of_{of.name}"
-
-
-def _ruled(of: Column, rule: str) -> Node:
-    if rule == "person":
-        return column("person", "p")
-    if rule == "ref":
-        return column("number", _alias(of))
-    return sql("CAST(NULL AS VARCHAR)") if rule in UNREADY else column(of.name, "t")

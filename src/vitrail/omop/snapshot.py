@@ -46,15 +46,45 @@ class Quarantined(Word):
     first_row: int | None = None
 
 
+Outcome = Literal["passed", "failed", "not applicable", "measured"]
+
+
 class Check(Word):
-    """One quality check: ``not applicable`` where there was nothing to check, which is not ``passed``."""
+    """One quality check of one table, field, or concept of a field (in one unit), by its name.
+
+    It fails where more than ``threshold`` of ``rows`` are ``violations``. ``not applicable`` where there was nothing to
+    check, which is not ``passed``; ``measured`` where the threshold is 1, which nothing can pass. A snapshot that fails
+    a ``hard`` check answers no study unless its steward waives it. What is not said of a check is None, so that a
+    manifest of an earlier version keeps its id.
+    """
 
     name: str
     table: str
-    outcome: Literal["passed", "failed", "not applicable"]
+    field: str | None = None
+    concept: int | None = None
+    unit: int | None = None
+    outcome: Outcome
     violations: int
     rows: int
+    threshold: float | None = None
     hard: bool
+
+
+class Removed(Word):
+    """Records that deidentification removed from a table, counted by why."""
+
+    table: str
+    reason: str
+    rows: int
+
+
+class Ruled(Word):
+    """The rule of deidentification for one column, and how many values it changed."""
+
+    table: str
+    column: str
+    rule: str
+    changed: int
 
 
 class Origin(Word):
@@ -70,6 +100,7 @@ class Origin(Word):
 class Manifest(Word):
     """What a snapshot holds, and what was done to it.
 
+    ``calendar`` is what days say: dates as they were, dates moved by person, or days counted from a person's own epoch.
     ``rows_in`` and ``rows_loaded`` count the rows of each file of the source; together with ``quarantined`` they must
     add up. ``ignored`` names the columns of each file that OMOP does not know. ``observation_periods``: ``given`` by
     the source, or made by the rule of the mapping (its version behind the stroke): the dates that the mapping names,
@@ -77,10 +108,10 @@ class Manifest(Word):
     event of the person, where the source has none. ``deaths`` says where the source knows of deaths from.
     """
 
-    vitrail: Literal["snapshot/1"] = "snapshot/1"
-    cdm_version: Literal["5.4"] = "5.4"
+    vitrail: Literal["snapshot/1"]
+    cdm_version: Literal["5.4"]
     origin: Origin
-    profile: Literal["already-deidentified"]
+    profile: Literal["safe-harbor", "expert-determination", "already-deidentified"]
     calendar: Literal["none", "shifted", "true"]
     vocabulary: Digest
     files: tuple[File, ...]
@@ -91,6 +122,8 @@ class Manifest(Word):
     quarantined: tuple[Quarantined, ...]
     checks: tuple[Check, ...]
     ignored: dict[Name, tuple[str, ...]] = {}
+    removed: tuple[Removed, ...] = ()
+    ruled: tuple[Ruled, ...] = ()
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:
@@ -105,8 +138,12 @@ class Manifest(Word):
 
     @property
     def id(self) -> Digest:
-        """The snapshot's id."""
-        return wire.digest_of(self.model_dump(mode="json", exclude_none=True))
+        """The snapshot's id: of what is said, so that a manifest keeps its id when later versions can say more."""
+        return wire.digest(self.canonical())
+
+    def canonical(self) -> bytes:
+        """The manifest as it is written: what is not said stands nowhere."""
+        return wire.canonical(self.model_dump(mode="json", exclude_none=True, exclude_unset=True))
 
 
 @dataclass(frozen=True)
@@ -208,7 +245,7 @@ def publish(snapshots: Path, partial: Path, manifest: Manifest) -> Snapshot:
     The snapshot's directory appears whole by one rename, and ``current`` names it by another, each after everything
     before it is on the disk.
     """
-    (partial / MANIFEST).write_bytes(wire.canonical(manifest.model_dump(mode="json", exclude_none=True)))
+    (partial / MANIFEST).write_bytes(manifest.canonical())
     for path in (*partial.iterdir(), partial):
         _sync(path)
     final = snapshots / directory_name(manifest.id)

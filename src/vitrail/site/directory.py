@@ -1,7 +1,8 @@
 """A site's directory: where everything that a site keeps lies.
 
 ``site.json`` the site's name; ``keys/`` the agent's and the steward's signing keys (``agent.key``, ``steward.key``),
-their public parts (``.pub``), and the site's ``secret``; ``policy.json`` the signed policy; ``snapshots/`` one
+their public parts (``.pub``), the site's ``secret``, and the encrypted
+``crosswalk`` of its persons; ``policy.json`` the signed policy; ``snapshots/`` one
 directory per snapshot, and ``snapshots/current`` the name of the one in use; ``site.db`` the node's one database;
 ``alliance.json`` what the site learned from the alliance manager's kit.
 """
@@ -62,6 +63,11 @@ class SiteDirectory:
     def secret(self) -> Path:
         """32 random bytes in hexadecimal, from which deidentification derives its keys."""
         return self.path / "keys" / "secret"
+
+    @property
+    def crosswalk(self) -> Path:
+        """Which person of the source has which number, encrypted by a key that the secret gives."""
+        return self.path / "keys" / "crosswalk"
 
     @property
     def policy(self) -> Path:

@@ -1,17 +1,23 @@
 """load: Source ──ingest──deid──quality──▶ Snapshot. Everything here happens behind the glass."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vitrail.deid.columns import wanted
-from vitrail.deid.deidentify import deidentify
-from vitrail.deid.keys import PERSON_IDS, sub_key
-from vitrail.deid.profile import usable
+from vitrail.deid.crosswalk import read_crosswalk, write_crosswalk
+from vitrail.deid.deidentify import Writer, deidentify
+from vitrail.deid.persons import Keys, number_persons
+from vitrail.deid.profile import named
+from vitrail.ingest.mapped import LEFT_OUT
 from vitrail.ingest.source import Format, ingest
 from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest
 from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.staging import staging
+
+MEANT = (LEFT_OUT,)
+"""Reasons for which a row is quarantined because somebody said so, and nothing is wrong."""
 
 
 def load(
@@ -33,24 +39,34 @@ def load(
     Raises SourceError, SnapshotError or NodeError.
     """
     tell = progress or (lambda _: None)
-    profile, columns, key = usable(profile), wanted(), sub_key(site.secret, PERSON_IDS)
+    rules, columns, keys = named(profile), wanted(), Keys.of(site.secret)
+    crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk)
     reads = [source, *([vocabulary] if vocabulary else [])]
     with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial:
         extract = ingest(db, source, format, mapping, vocabulary, columns, tell)
-        files = deidentify(db, columns, key, partial, tell)
+        # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
+        write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
+        written = deidentify(Writer(db, columns, rules, keys.order, partial), tell)
         tell("checking quality")
-        checks = checked(db, partial, files, columns)
+        checks = checked(
+            db, partial, written.files, columns, rules.calendar or extract.calendar, extract.rows_in,
+            extract.quarantined, datetime.now(UTC).date(), MEANT,
+        )  # fmt: skip
         manifest = Manifest(
+            vitrail="snapshot/1",
+            cdm_version="5.4",
             origin=extract.origin.model_copy(update={"public": public or extract.origin.public}),
-            profile=profile,
-            calendar=extract.calendar,
-            vocabulary=vocabulary_digest(files),
-            files=files,
+            profile=rules.name,
+            calendar=rules.calendar or extract.calendar,
+            vocabulary=vocabulary_digest(written.files),
+            files=written.files,
             observation_periods=extract.periods,
             rows_in=extract.rows_in,
             rows_loaded=extract.rows_loaded,
             quarantined=extract.quarantined,
             checks=checks,
             ignored=dict(extract.ignored),
+            removed=written.removed,
+            ruled=written.ruled,
         )
         return publish(site.snapshots, partial, manifest)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vitrail.deid.keys import PERSON_IDS, permuted, sub_key
-from vitrail.deid.profile import usable
+from vitrail.deid.keys import PERSON_ORDER, draws, numbers, permuted, sub_key
+from vitrail.deid.profile import PROFILES, named
 from vitrail.errors import NodeError, SourceError
 
 KEY = bytes(range(32))
@@ -47,38 +47,94 @@ def test_nothing_of_the_order_is_left() -> None:
     assert not (np.abs(np.diff(found)) == 1).any()
 
 
+@given(st.lists(st.integers(0, 2**31 - 1), unique=True, min_size=1, max_size=200))
+def test_numbers_are_a_permutation_of_31_bits(places: list[int]) -> None:
+    found = numbers(KEY, np.array(places, dtype=np.int64))
+    assert found.dtype == np.int32
+    assert len(set(found.tolist())) == len(places)
+    assert found.min() >= 0
+
+
+def test_numbers_are_uniform_and_unordered() -> None:
+    found = numbers(KEY, np.arange(100_000, dtype=np.int64))
+    assert len(np.unique(found)) == len(found)
+    assert stats.kstest(found / 2**31, "uniform").pvalue > 1e-6
+    assert abs(stats.spearmanr(np.arange(len(found)), found).statistic) < 5 / np.sqrt(len(found))
+
+
+def test_hashes_of_32_bits_would_clash() -> None:
+    """The control: why ids are not hashes. Among a million, about 116 pairs share one of 32 bits."""
+    hashed = draws(KEY, np.arange(1_000_000, dtype=np.int64)) >> np.uint64(32)
+    assert len(np.unique(hashed)) < 1_000_000
+    assert len(np.unique(numbers(KEY, np.arange(1_000_000, dtype=np.int64)))) == 1_000_000
+
+
+@given(IDS)
+def test_draws_hang_on_nothing_but_key_and_id(ids: list[int]) -> None:
+    together = draws(KEY, np.array(ids, dtype=np.int64))
+    assert together[-1:].tolist() == draws(KEY, np.array(ids[-1:], dtype=np.int64)).tolist()
+    assert together.tolist() != draws(bytes(32), np.array(ids, dtype=np.int64)).tolist()
+
+
+def kept(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
 def test_sub_keys_differ_by_purpose_and_secret(tmp_path: Path) -> None:
-    (tmp_path / "one").write_text("ab" * 32 + "\n")
-    (tmp_path / "other").write_text("cd" * 32)
-    keys = {sub_key(tmp_path / name, purpose) for name in ("one", "other") for purpose in (PERSON_IDS, "shifts")}
+    secrets = [kept(tmp_path / "one", "ab" * 32 + "\n"), kept(tmp_path / "other", "cd" * 32)]
+    keys = {sub_key(secret, purpose) for secret in secrets for purpose in (PERSON_ORDER, "shifts")}
     assert len(keys) == 4
     assert all(len(key) == 32 for key in keys)
 
 
 def test_the_derivation_is_pinned(tmp_path: Path) -> None:
     """A change would give every person of every site a new id: that is a new version of the purpose, not an edit."""
-    (tmp_path / "secret").write_text("00" * 32)
-    key = sub_key(tmp_path / "secret", PERSON_IDS)
-    assert permuted(key, np.array([0, 1, 2], dtype=np.int64)).tolist() == [
-        2513479530765585880,
-        2396027360309753027,
-        2106117286337551650,
-    ]
+    key = sub_key(kept(tmp_path / "secret", "00" * 32), PERSON_ORDER)
+    places = np.array([0, 1, 2], dtype=np.int64)
+    assert permuted(key, places).tolist() == [2513479530765585880, 2396027360309753027, 2106117286337551650]
+    assert numbers(key, places).tolist() == [431045460, 850424875, 706517534]
+    assert draws(key, places).tolist() == [17709852716181696698, 13954257270011388161, 11792908817048912176]
 
 
 @pytest.mark.parametrize("text", ["", "zz" * 32, "ab" * 16])
 def test_a_secret_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "secret").write_text(text)
     with pytest.raises(NodeError, match="holds no secret"):
-        sub_key(tmp_path / "secret", PERSON_IDS)
+        sub_key(kept(tmp_path / "secret", text), PERSON_ORDER)
     with pytest.raises(NodeError, match="holds no secret"):
-        sub_key(tmp_path / "none", PERSON_IDS)
+        sub_key(tmp_path / "none", PERSON_ORDER)
+
+
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = kept(tmp_path / "secret", "ab" * 32)
+    path.chmod(0o640)
+    with pytest.raises(NodeError, match="can be read by others"):
+        sub_key(path, PERSON_ORDER)
+
+
+def test_the_secret_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    want = sub_key(kept(tmp_path / "secret", "ab" * 32), PERSON_ORDER)
+    monkeypatch.setenv("VITRAIL_SITE_SECRET", "ab" * 32)
+    assert sub_key(tmp_path / "none", PERSON_ORDER) == want
+
+
+def test_the_secret_may_come_from_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = kept(tmp_path / "secret", "ab" * 32)
+    monkeypatch.setenv("VITRAIL_SITE_SECRET_COMMAND", f"cat '{path}'")
+    assert sub_key(tmp_path / "none", PERSON_ORDER) == sub_key(path, PERSON_ORDER)
+    for command in ("false", "no-such-program", "echo 'half a quote"):
+        monkeypatch.setenv("VITRAIL_SITE_SECRET_COMMAND", command)
+        with pytest.raises(NodeError, match="did not print the secret"):
+            sub_key(path, PERSON_ORDER)
+    monkeypatch.setenv("VITRAIL_SITE_SECRET_COMMAND", "echo not hexadecimal")
+    with pytest.raises(NodeError, match="holds no secret") as told:
+        sub_key(path, PERSON_ORDER)
+    assert "not hexadecimal" not in str(told.value)
 
 
 def test_profiles() -> None:
-    assert usable("already-deidentified") == "already-deidentified"
-    for later in ("safe-harbor", "expert-determination"):
-        with pytest.raises(SourceError, match=f"cannot yet deidentify by the profile {later}"):
-            usable(later)
+    for profile in PROFILES:
+        assert named(profile.name) == profile
     with pytest.raises(SourceError, match="no such profile"):
-        usable("none")
+        named("none")

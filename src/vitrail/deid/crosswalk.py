@@ -1,0 +1,92 @@
+"""The crosswalk of a site: which person of the source has which number. It lies encrypted, and never leaves.
+
+Person ids of snapshots are whole numbers of 31 bits: a keyed permutation of the person's place in the crosswalk, to
+which new persons are only ever added, in an order that the key draws. So no two persons ever share an id (hashes of 32
+bits would make thousands of them do so among 25 million), loads agree, and an id tells nothing of when somebody came.
+
+The file holds a line of its own kind and blocks, each encrypted by AES-256-GCM and bound to its place and to how many
+there are; so a file that was cut, mixed or made with another secret does not open.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
+
+from vitrail.deid.keys import numbers, permuted
+from vitrail.errors import NodeError
+
+MAGIC = b"vitrail crosswalk 1\n"
+BLOCK = 16 * 1024 * 1024
+NONCE, TAG = 12, 16
+NO_ANCHOR = np.iinfo(np.int32).min
+ENTRY = np.dtype([("source", "<i8"), ("anchor", "<i4")])
+"""A person's id in the source, and the day (from 1970-01-01) that became the epoch under ``safe-harbor``, if any."""
+
+
+@dataclass(frozen=True)
+class Crosswalk:
+    """Every person that the site ever loaded, in the order in which they came: an array of :data:`ENTRY`."""
+
+    entries: NDArray[np.void]
+
+    def extended(self, order_key: bytes, persons: NDArray[np.int64]) -> "Crosswalk":
+        """The crosswalk with the persons that it lacks, in an order that only the key tells."""
+        new = np.setdiff1d(persons, self.entries["source"])
+        added = np.empty(len(new), dtype=ENTRY)
+        added["source"], added["anchor"] = new[np.argsort(permuted(order_key, new))], NO_ANCHOR
+        return Crosswalk(np.concatenate([self.entries, added]))
+
+    def places(self, persons: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The place of each of ``persons``, all of whom must be there."""
+        order = np.argsort(self.entries["source"])
+        return np.asarray(order[np.searchsorted(self.entries["source"], persons, sorter=order)], dtype=np.int64)
+
+    def numbers(self, number_key: bytes, persons: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The number of each of ``persons``."""
+        return numbers(number_key, self.places(persons))
+
+
+def read_crosswalk(path: Path, key: bytes) -> Crosswalk:
+    """The crosswalk at ``path``, empty where there is none yet. Raises NodeError where it does not open."""
+    if not path.exists():
+        return Crosswalk(np.empty(0, dtype=ENTRY))
+    try:
+        content = path.read_bytes()
+        plain = _opened(content.removeprefix(MAGIC), AESGCM(key)) if content.startswith(MAGIC) else b"?"
+        return Crosswalk(np.frombuffer(plain, dtype=ENTRY))
+    except (OSError, InvalidTag, ValueError) as error:
+        what = f"{path} does not open with this site's secret."
+        raise NodeError(what, "Restore the file, or the secret that it was made with.") from error
+
+
+def write_crosswalk(path: Path, key: bytes, crosswalk: Crosswalk) -> None:
+    """Replace the crosswalk at ``path`` in one step."""
+    plain, cipher = crosswalk.entries.tobytes(), AESGCM(key)
+    count = max(1, -(-len(plain) // BLOCK))
+    new = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(MAGIC)
+        for number in range(count):
+            nonce = os.urandom(NONCE)
+            block = plain[number * BLOCK : (number + 1) * BLOCK]
+            file.write(nonce + cipher.encrypt(nonce, block, _bound(number, count)))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _opened(content: bytes, cipher: AESGCM) -> bytes:
+    whole = NONCE + BLOCK + TAG
+    blocks = [content[at : at + whole] for at in range(0, len(content), whole)]
+    return b"".join(
+        cipher.decrypt(block[:NONCE], block[NONCE:], _bound(number, len(blocks))) for number, block in enumerate(blocks)
+    )
+
+
+def _bound(number: int, count: int) -> bytes:
+    return MAGIC + f"{number} of {count}".encode()

@@ -1,0 +1,76 @@
+"""Where people live: the first three digits of a ZIP code, where enough people live there; else 000.
+
+45 CFR 164.514(b)(2)(i)(B) allows them where more than 20,000 people live in all ZIP codes that begin with them.
+:data:`SMALL` are those with fewer, by the census of 2000 (as the guidance of the Department of Health and Human
+Services lists them, 26 November 2012) and by that of 2010 (the Bureau's ZIP code tabulation areas): either's word
+is enough. :data:`ASSIGNED` are the first digits that the Postal Service gives to places with residents; whatever else
+stands in a column of ZIP codes is not known to be one.
+"""
+
+import duckdb
+from sqlglot import exp
+
+from vitrail.deid.columns import K
+from vitrail.omop.sql import Node, run, sql
+
+UNKNOWN = "000"
+
+_STATES = (
+    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR"
+    " PA RI SC SD TN TX UT VT VA WA WV WI WY AS GU MP PR VI"
+)
+STATES = frozenset(_STATES.split())
+"""The Postal Service's codes of states, the District of Columbia and the territories."""
+
+_SMALL = "036 059 063 102 202 203 204 205 369 556 692 753 772 790 821 823 830 831 878 879 884 890 893"
+SMALL = frozenset(_SMALL.split())
+
+_ASSIGNED = (
+    "005 010-089 100-212 214-268 270-339 341-342 344 346-347 349-352 354-369 370-397 398-427 430-459 460-516 520-528"
+    " 530-532 534-535 537-551 553-567 570-577 580-588 590-599 600-620 622-631 633-641 644-658 660-662 664-681"
+    " 683-693 700-701 703-708 710-714 716-731 733-741 743-770 772-789 790-816 820-838 840-847 850-853 855-857"
+    " 859-860 863-865 870-871 873-885 889-891 893-895 897-898 900-908 910-928 930-961 967-986 988-999"
+)
+"""The Postal Service's three-digit prefixes with residents; the military ones (090-098, 340, 962-966) are no place."""
+
+
+def _numbers(text: str) -> frozenset[str]:
+    ranges = (each.partition("-") for each in text.split())
+    return frozenset(f"{n:03d}" for low, _, high in ranges for n in range(int(low), int(high or low) + 1))
+
+
+ASSIGNED = _numbers(_ASSIGNED)
+
+
+def three_digits(zip_code: Node) -> Node:
+    """The first three digits of a ZIP code of five or nine digits; ``000`` where they may not stay."""
+    return sql(
+        "CASE WHEN regexp_full_match(trim(:z), '[0-9]{5}(-?[0-9]{4})?') AND list_contains(:allowed, left(trim(:z), 3))"
+        " THEN left(trim(:z), 3) WHEN :z IS NOT NULL THEN :unknown END",
+        z=zip_code,
+        allowed=sorted(ASSIGNED - SMALL),
+        unknown=UNKNOWN,
+    )
+
+
+def known_state(state: Node) -> Node:
+    """A state's code, null where it is none."""
+    code = sql("upper(trim(:s))", s=state)
+    return sql("CASE WHEN list_contains(:states, :code) THEN :code END", code=code, states=sorted(STATES))
+
+
+def leave_out_small_places(db: duckdb.DuckDBPyConnection, rows: Node) -> int:
+    """Where fewer than k people of the site live under three digits or in a state, say neither; how many were changed.
+
+    ``rows`` are the locations, with the source's ``location_id``.
+    """
+    return sum(_leave_out(db, rows, sql(of), rest) for of, rest in (("zip", sql("'000'")), ("state", exp.null())))
+
+
+def _leave_out(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, rest: Node) -> int:
+    query = (
+        "UPDATE :t SET :c = :rest WHERE :c IS NOT NULL AND :c IS DISTINCT FROM :rest AND :c NOT IN (SELECT :c"
+        " FROM :t AS l JOIN extract.person AS p ON p.location_id = l.location_id"
+        " JOIN crosswalk.person AS x ON x.source = p.person_id WHERE :c IS NOT NULL GROUP BY :c HAVING count(*) >= :k)"
+    )
+    return int(run(db, query, t=rows, c=of, rest=rest, k=K)[0][0])
