@@ -1,42 +1,44 @@
-"""What a check is, and how it is judged.
+"""How a check is judged, once its rows and violations are counted.
 
-The checks are types of OHDSI's Data Quality Dashboard (https://ohdsi.github.io/DataQualityDashboard), in the categories
-of Kahn et al. (eGEMs 2016;4:1244): conformance, completeness, plausibility.
+The checks are those of OHDSI's Data Quality Dashboard (https://ohdsi.github.io/DataQualityDashboard), under its names,
+in the categories of Kahn et al. (eGEMs 2016;4:1244): conformance, completeness, plausibility.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
 
-import duckdb
-
-from vitrail.omop.snapshot import Check
-from vitrail.omop.sql import sql
-
-Outcome = Literal["passed", "failed", "not applicable"]
+from vitrail.omop.snapshot import Check, Outcome
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """One check of one table: a query that counts the rows to check and the violations among them.
+def judged(
+    name: str,
+    table: str,
+    rows: int,
+    violations: int,
+    threshold: float = 0.0,
+    *,
+    field: str | None = None,
+    concept: int | None = None,
+    unit: int | None = None,
+    hard: bool = False,
+) -> Check:
+    """The check: it fails where more than the share ``threshold`` of its ``rows`` are ``violations``.
 
-    It fails where more than ``tolerated`` of the rows violate it; ``hard`` says that a snapshot which fails it cannot
-    be trusted. Both are recorded in the manifest; neither stops an answer yet. Where there are no rows to check it
-    is not applicable.
+    Without rows it is not applicable. A threshold of 1 can never be crossed, so there the figures are only measured.
     """
+    return Check(
+        name=name, table=table, field=field, concept=concept, unit=unit, violations=violations, rows=rows,
+        threshold=threshold, hard=hard, outcome=_outcome(rows, violations, threshold),
+    )  # fmt: skip
 
-    name: str
-    table: str
-    query: str
-    tolerated: float = 0.0
-    hard: bool = False
-    parts: tuple[tuple[str, Any], ...] = ()
 
-    def made(self, db: duckdb.DuckDBPyConnection) -> Check:
-        """The check with its figures."""
-        found = db.execute(sql(self.query, **dict(self.parts)).sql(dialect="duckdb")).fetchone()
-        rows, violations = (int(each or 0) for each in found or (0, 0))
-        passed = violations <= self.tolerated * rows
-        outcome: Outcome = "not applicable" if rows == 0 else "passed" if passed else "failed"
-        return Check(
-            name=self.name, table=self.table, outcome=outcome, violations=violations, rows=rows, hard=self.hard
-        )
+def _outcome(rows: int, violations: int, threshold: float) -> Outcome:
+    if rows == 0:
+        return "not applicable"
+    if threshold >= 1:
+        return "measured"
+    return "passed" if violations <= threshold * rows else "failed"
+
+
+def failed(checks: Sequence[Check], hard: bool = False) -> tuple[Check, ...]:
+    """The checks that failed; only the hard ones where ``hard``."""
+    return tuple(each for each in checks if each.outcome == "failed" and (each.hard or not hard))

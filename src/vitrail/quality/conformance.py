@@ -1,63 +1,204 @@
-"""Conformance: do the records fit together as OMOP says?"""
+"""Conformance: are the tables what OMOP says, and do their records fit together?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from vitrail.omop.sql import any_of, column, sql, table
-from vitrail.omop.tables import CLINICAL, TABLES, Column, Table
-from vitrail.quality.check import Inspection
+from sqlglot import exp
 
+from vitrail.omop.snapshot import Check, Quarantined
+from vitrail.omop.sql import Node, column, run, sql, table
+from vitrail.omop.tables import TABLES, Column
+from vitrail.quality.check import judged
+from vitrail.quality.cut import Cut, Measure
+from vitrail.quality.limits import limits
 
-def inspections(columns: Mapping[str, Sequence[Column]]) -> Iterator[Inspection]:
-    """Required values, unique keys, known persons, visits and concepts."""
-    for name in CLINICAL:
-        of = TABLES[name]
-        yield _required(of, columns[name])
-        yield _unique(of)
-        if name != "person":
-            yield _person_known(of)
-        if any(each.name == "visit_occurrence_id" for each in columns[name]) and name != "visit_occurrence":
-            yield _visit_known(of)
-        if of.concept is not None:
-            yield _concept_known(of)
+NEEDED = ("person", "observation_period")
+"""The tables that every OMOP database must have (``isRequired`` of DQD's table-level control file)."""
 
-
-def _required(of: Table, columns: Sequence[Column]) -> Inspection:
-    """DQD isRequired."""
-    missing = any_of([sql("(:c) IS NULL", c=column(each.name)) for each in columns if each.required])
-    query = "SELECT count(*), count(*) FILTER (WHERE :missing) FROM :t"
-    return _inspection("required values are there", of, query, hard=True, missing=missing)
+TYPES = {
+    "id": {"BIGINT", "INTEGER"},
+    "int": {"INTEGER", "BIGINT"},
+    "date": {"DATE"},
+    "datetime": {"TIMESTAMP"},
+    "float": {"DOUBLE"},
+    "str": {"VARCHAR"},
+}
+"""How each of OMOP's types may be kept."""
 
 
-def _unique(of: Table) -> Inspection:
-    """DQD isPrimaryKey."""
-    query = "SELECT count(*), count(*) - count(DISTINCT :key) FROM :t"
-    return _inspection("keys are unique", of, query, hard=True, key=column(of.key))
+def tables(of: Cut) -> Iterator[Check]:
+    """cdmTable, cdmField: what the snapshot should have, it has. Without it a study stops or finds nobody."""
+    for name in TABLES:
+        yield judged("cdmTable", name, 1, int(name not in of.types), hard=name in NEEDED)
+        for each in of.columns[name]:
+            hard = each.required and name in NEEDED
+            there = int(name in of.types)
+            yield judged("cdmField", name, there, int(not of.has(name, each.name)), field=each.name, hard=hard)
 
 
-def _person_known(of: Table) -> Inspection:
-    """DQD isForeignKey."""
-    query = "SELECT count(*), count(*) FILTER (WHERE person_id NOT IN (SELECT person_id FROM snapshot.person)) FROM :t"
-    return _inspection("persons are known", of, query, hard=True)
+def types(of: Cut, quarantined: Sequence[Quarantined]) -> Iterator[Check]:
+    """cdmDatatype: rows of the source that were quarantined for a value of another type, and all rows of a column that
+    the snapshot keeps as another type, which is hard.
+
+    DQD looks at whole numbers only; here all types are looked at.
+    """
+    for name in of.tables:
+        for each in of.expected(name):
+            kept, lost = of.types[name][each.name] in TYPES[each.type], _lost(name, each, quarantined)
+            rows = of.rows[name] + lost
+            violations = lost if kept else rows
+            yield judged("cdmDatatype", name, rows, violations, field=each.name, hard=not kept)
 
 
-def _visit_known(of: Table) -> Inspection:
-    """DQD isForeignKey, of the visits that the source refers to; a reference to an unknown one is not loaded."""
-    query = (
-        "SELECT given.n, given.n - kept.n FROM (SELECT count(visit_occurrence_id) AS n FROM :source) AS given,"
-        " (SELECT count(visit_occurrence_id) AS n FROM :t) AS kept"
+def _lost(name: str, of: Column, quarantined: Sequence[Quarantined]) -> int:
+    """The quarantined rows of the table's own file whose reason is the type of the column's value."""
+    return sum(
+        each.rows for each in quarantined if each.source == name and each.reason.startswith(f"{of.name} is not ")
     )
-    return _inspection("visits are known", of, query, source=table(of.name, "extract"))
 
 
-def _concept_known(of: Table) -> Inspection:
-    """DQD isForeignKey of the main concept; concept 0 is counted by completeness. Needs a vocabulary."""
+def measures(of: Cut, name: str) -> Iterator[Measure]:
+    """isRequired of each column, and isForeignKey of persons. Without them a record says nothing, of nobody."""
+    for each in of.expected(name):
+        if each.required:
+            yield Measure(
+                "isRequired", each.name, sql("count(*)"), sql("count(*) - count(:c)", c=_column(each)), hard=True
+            )
+    if name != "person" and of.has(name, "person_id"):
+        unknown = sql("count_if(t.person_id IS NOT NULL AND l.person_id IS NULL)")
+        yield Measure("isForeignKey", "person_id", sql("count(t.person_id)"), unknown, hard=True)
+
+
+def _column(of: Column) -> Node:
+    return column(of.name, "t")
+
+
+KEYLESS = ("death",)
+"""Tables whose first column is not their key."""
+
+
+def keys(of: Cut) -> Iterator[Check]:
+    """isPrimaryKey: rows whose key another row has, too."""
+    for name in of.tables:
+        key = TABLES[name].key
+        if name in KEYLESS or not of.has(name, key):
+            continue
+        violations = _doubled(of, name, key) if of.rows[name] and not _increasing(of, name, key) else 0
+        yield judged("isPrimaryKey", name, of.rows[name], violations, field=key, hard=True)
+
+
+def _increasing(of: Cut, name: str, key: str) -> bool:
+    """Whether every key is greater than the one before it, in the order of the file: then no key is there twice.
+
+    A snapshot's records are numbered in that order, so this spares the counting of all keys.
+    """
+    query = "SELECT count(*) FROM (SELECT :k AS key, lag(:k) OVER () AS before FROM :t) AS pairs WHERE key <= before"
+    falling = run(of.db, query, k=column(key), t=table(name, "snapshot"))[0][0]
+    missing = run(of.db, "SELECT count(*) - count(:k) FROM :t", k=column(key), t=table(name, "snapshot"))[0][0]
+    return not falling and not missing
+
+
+def _doubled(of: Cut, name: str, key: str) -> int:
     query = (
-        "SELECT count(*), count(*) FILTER (WHERE :c NOT IN (SELECT concept_id FROM snapshot.concept)) FROM :t"
-        " WHERE :c <> 0 AND EXISTS (SELECT 1 FROM snapshot.concept)"
+        "SELECT sum(n) FROM (SELECT count(*) AS n FROM :t WHERE :k IS NOT NULL GROUP BY :k HAVING count(*) > 1) AS d"
     )
-    return _inspection("concepts are in the vocabulary", of, query, c=column(str(of.concept)))
+    return int(run(of.db, query, k=column(key), t=table(name, "snapshot"))[0][0] or 0)
 
 
-def _inspection(name: str, of: Table, query: str, hard: bool = False, **parts: object) -> Inspection:
-    given = {"t": table(of.name, "snapshot"), **parts}
-    return Inspection(f"conformance: {name}", of.name, query, hard=hard, parts=tuple(given.items()))
+def references(of: Cut) -> Iterator[Check]:
+    """isForeignKey of records: a reference to an unknown record is not loaded, so what the source gave is looked at."""
+    for name in of.tables:
+        own = [each for each in of.expected(name) if _is_record(each)]
+        given, kept = _counts(of, name, own, "extract"), _counts(of, name, own, "snapshot")
+        for each, before, after in zip(own, given, kept, strict=True):
+            violations = _unknown(of, name, each) if before != after else 0
+            yield judged("isForeignKey", name, before, violations, field=each.name)
+
+
+def _is_record(of: Column) -> bool:
+    return of.references in TABLES and of.references not in ("person", "concept")
+
+
+def _counts(of: Cut, name: str, columns: Sequence[Column], schema: str) -> list[int]:
+    """How many rows have a value in each column."""
+    if not columns:
+        return []
+    query = exp.select(*(sql("count(:c)", c=column(each.name)) for each in columns)).from_(table(name, schema))
+    return [int(each) for each in run(of.db, query)[0]]
+
+
+def _unknown(of: Cut, name: str, field: Column) -> int:
+    other = TABLES[str(field.references)]
+    query = "SELECT count(*) FROM :t AS t WHERE :c IS NOT NULL AND NOT EXISTS (SELECT 1 FROM :o AS o WHERE :k = :c)"
+    parts = {"c": column(field.name, "t"), "k": column(other.key, "o"), "o": table(other.name, "extract")}
+    return int(run(of.db, query, t=table(name, "extract"), **parts)[0][0])
+
+
+def concepts(of: Cut) -> Iterator[Check]:
+    """isForeignKey, fkDomain, fkClass and isStandardValidConcept of concepts. They need a vocabulary.
+
+    Concept 0 means that there is none, and is counted by completeness.
+    """
+    found = _looked_up(of)
+    for name in of.tables:
+        for each in of.expected(name):
+            if each.references == "concept":
+                yield judged("isForeignKey", name, *found.get((name, each.name, "known"), (0, 0)), field=each.name)
+    for check, what in (("fkDomain", "domain"), ("fkClass", "class"), ("isStandardValidConcept", "standard")):
+        for limit in limits(check):
+            if of.has(limit.table, limit.field):
+                rows, violations = found.get((limit.table, limit.field, what), (0, 0))
+                yield judged(check, limit.table, rows, violations, limit.share, field=limit.field)
+
+
+Found = dict[tuple[str, str, str], tuple[int, int]]
+"""By table, field and what is asked of a concept: the rows that have one, and those whose concept is not so."""
+
+
+def _looked_up(of: Cut) -> Found:
+    if not of.filled("concept", "concept_id"):
+        return {}
+    count_values(of)
+    run(of.db, 'CREATE TABLE quality.allowed ("table" VARCHAR, field VARCHAR, domain VARCHAR, class VARCHAR)')
+    wanted: dict[tuple[str, str], dict[str, str]] = {}
+    for check, what in (("fkDomain", "domain"), ("fkClass", "class")):
+        for limit in limits(check):
+            wanted.setdefault((limit.table, limit.field), {})[what] = limit.value
+    for (name, field), values in wanted.items():
+        of.db.execute(
+            "INSERT INTO quality.allowed VALUES (?, ?, ?, ?)", [name, field, values.get("domain"), values.get("class")]
+        )
+    rows = run(of.db, _LOOK_UP)
+    return {
+        (name, field, what): (int(n), int(bad))
+        for name, field, n, *figures in rows
+        for what, bad in zip(("known", "domain", "class", "standard"), figures, strict=True)
+    }
+
+
+_LOOK_UP = """
+SELECT n."table", n.field, sum(n.rows),
+  sum(CASE WHEN c.concept_id IS NULL THEN n.rows ELSE 0 END),
+  sum(CASE WHEN c.domain_id <> a.domain THEN n.rows ELSE 0 END),
+  sum(CASE WHEN c.concept_class_id <> a.class THEN n.rows ELSE 0 END),
+  sum(CASE WHEN c.concept_id IS NOT NULL AND (c.standard_concept IS DISTINCT FROM 'S' OR c.invalid_reason IS NOT NULL)
+      THEN n.rows ELSE 0 END)
+FROM quality.counted AS n
+LEFT JOIN snapshot.concept AS c ON c.concept_id = n.concept
+LEFT JOIN quality.allowed AS a ON a."table" = n."table" AND a.field = n.field
+WHERE n.concept <> 0
+GROUP BY n."table", n.field
+"""
+
+
+def count_values(of: Cut) -> None:
+    """Make ``quality.counted``: how many rows of each table have each concept in each field."""
+    run(of.db, 'CREATE TABLE quality.counted ("table" VARCHAR, field VARCHAR, concept BIGINT, rows BIGINT)')
+    for name in of.tables:
+        for each in of.expected(name):
+            if each.references == "concept" and of.filled(name):
+                run(
+                    of.db,
+                    "INSERT INTO quality.counted SELECT :name, :field, :c, count(*) FROM :t WHERE :c IS NOT NULL"
+                    " GROUP BY :c",
+                    name=name, field=each.name, c=column(each.name), t=table(name, "snapshot"),
+                )  # fmt: skip
