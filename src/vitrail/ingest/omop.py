@@ -1,4 +1,8 @@
-"""Sources that are OMOP tables already: a directory of CSV or Parquet files named after them, in any letter case."""
+"""Sources that are OMOP tables already: a directory of CSV or Parquet files named after them, or a DuckDB file.
+
+A table is addressed by a path: that of its file, of the directory of its part files, or, for the tables of a DuckDB
+file, the file's own with the table's name below it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,90 +11,203 @@ from pathlib import Path
 import duckdb
 
 from vitrail.errors import SourceError
+from vitrail.ingest.ends import INFERRED, with_inferred_end
 from vitrail.ingest.fields import WANTED, parsed
-from vitrail.ingest.reading import Layout, Staged, first_line, stage_csv, stage_parquet
-from vitrail.ingest.records import Account, Field, Record, extract_view, load_rows
-from vitrail.omop.sql import Node, column
-from vitrail.omop.tables import Column, Table
+from vitrail.ingest.reading import Layout, Staged, first_line, plain, stage_csv
+from vitrail.ingest.records import (
+    ROWS,
+    Account,
+    Field,
+    Record,
+    cleaned,
+    extract_view,
+    judged_rows,
+    noted,
+    settled,
+)
+from vitrail.ingest.relations import Relation, duckdb_relation, parquet_relation, staged_text
+from vitrail.ingest.typed import readable, typed
+from vitrail.omop.sql import Node, column, run, table
+from vitrail.omop.tables import CDM, Column, Table
 
-REQUIRED_TABLES = ("person", "observation_period")
+REQUIRED_TABLES = ("person",)
 
-NAMES_BEFORE_5_4 = {
-    "visit_occurrence": {
-        "admitting_source_concept_id": "admitted_from_concept_id",
-        "admitting_source_value": "admitted_from_source_value",
-        "discharge_to_concept_id": "discharged_to_concept_id",
-        "discharge_to_source_value": "discharged_to_source_value",
-    },
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+PARQUET = ".parquet"
+
+_VISIT_NAMES = {
+    "admitting_source_concept_id": "admitted_from_concept_id",
+    "admitting_source_value": "admitted_from_source_value",
+    "discharge_to_concept_id": "discharged_to_concept_id",
+    "discharge_to_source_value": "discharged_to_source_value",
 }
-"""Columns of CDM 5.3 that 5.4 renamed (https://ohdsi.github.io/CommonDataModel/cdm54Changes.html)."""
+NAMES_BEFORE_5_4 = {
+    "visit_occurrence": _VISIT_NAMES,
+    "visit_detail": {
+        **_VISIT_NAMES,
+        "visit_detail_parent_id": "parent_visit_detail_id",
+        "visit_start_date": "visit_detail_start_date",
+        "visit_end_date": "visit_detail_end_date",
+        "visit_type_concept_id": "visit_detail_type_concept_id",
+    },
+    "procedure_occurrence": {"qualifier_source_value": "modifier_source_value"},
+}
+"""Columns that later versions renamed: CDM 5.4 (https://ohdsi.github.io/CommonDataModel/cdm54Changes.html); 5.3.1,
+which gave VISIT_DETAIL names of its own; and 5.3.0, which put the modifier of a procedure right
+(https://github.com/OHDSI/CommonDataModel/releases)."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """One OMOP table of a source: its account, and the columns of its file that OMOP does not know."""
+    """One OMOP table of a source: its account, and the columns of its file that OMOP does not know.
+
+    The columns are told by their place, for a file without a header line has values there. ``inferred`` counts the
+    end dates that the source lacks.
+    """
 
     account: Account
     ignored: tuple[str, ...]
+    inferred: int = 0
 
 
-def find_tables(directory: Path, tables: Sequence[str]) -> dict[str, Path]:
-    """The file of each of ``tables`` that ``directory`` holds. Raises SourceError where a table has two."""
+def find_tables(source: Path, tables: Sequence[str]) -> dict[str, Path]:
+    """Where ``source``, a directory or a DuckDB file, holds each of ``tables``. Raises SourceError.
+
+    A table that is there twice is an error, and so is a file that lies elsewhere or is none.
+    """
     try:
-        files = sorted(path for path in directory.iterdir() if path.suffix.lower() in (".csv", ".parquet"))
+        entries = sorted(source.iterdir()) if source.is_dir() else []
     except OSError as error:
-        raise SourceError(f"{directory} is no directory that can be read.", "Name the tables' directory.") from error
+        raise SourceError(f"{source} is no directory that can be read.", "Name the tables' directory.") from error
     found: dict[str, Path] = {}
-    for path in files:
-        name = path.stem.lower()
+    for path in entries:
+        name = table_name(path)
         if name in found:
-            raise SourceError(f"{directory} holds two files for {name}.", "Keep one of them.")
-        if name in tables and path.is_file():
+            raise SourceError(f"{source} holds two files for {name}.", "Keep one of them.")
+        if name in CDM:
             found[name] = path
-    return found
+    wanted = {name: path for name, path in found.items() if name in tables}
+    for name, path in wanted.items():
+        _check_place(source, name, path)
+    return wanted
+
+
+def table_name(path: Path) -> str:
+    """The table that a file, or a directory of Parquet files, is named after; empty where that is no name of a kind."""
+    name = path.name.lower()
+    ending = next((each for each in (*CSV, PARQUET) if name.endswith(each)), None)
+    if ending is None:
+        return name if path.is_dir() else ""
+    return name.removesuffix(ending)
+
+
+def _check_place(source: Path, name: str, path: Path) -> None:
+    if not path.resolve().is_relative_to(source.resolve()):
+        raise SourceError(f"{source}: the file for {name} lies elsewhere.", "Put the file itself there, not a link.")
+    parts = path.is_dir() and not path.name.lower().endswith(CSV)
+    if not parts and not path.is_file():
+        raise SourceError(f"{source}: what is named for {name} is no file.", "Put a file of the table there.")
 
 
 def load_table(db: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], path: Path) -> Loaded:
-    """Load one OMOP table from its file. Raises SourceError where the file lacks a column that OMOP requires."""
-    return load_staged(db, table, columns, stage_table(db, table.name, path), path)
+    """Load one OMOP table. Raises SourceError where it lacks a column that OMOP requires, or cannot be read."""
+    relation = _relation(db, table.name, path)
+    if relation is None:
+        return load_staged(db, table, columns, stage_table(db, table.name, path), path)
+    return load_relation(db, table, columns, relation)
+
+
+def _relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Relation | None:
+    if path.parent.is_file():
+        return duckdb_relation(db, name, path)
+    if path.is_dir() or path.name.lower().endswith(PARQUET):
+        return parquet_relation(db, name, path)
+    return None
 
 
 def stage_table(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Staged:
-    """Read a table's file as text.
+    """Read a table as text.
 
     A tab in the first line says that the file is as Athena writes it: separated by tabs, quotes mean nothing.
     """
-    if path.suffix.lower() == ".parquet":
-        return stage_parquet(db, name, path)
-    tabs = b"\t" in first_line(path)
-    return stage_csv(db, name, path, Layout(delimiter="\t", quoted=False) if tabs else Layout())
+    relation = _relation(db, name, path)
+    if relation is not None:
+        return staged_text(db, relation)
+    with plain(db, path) as readable_path:
+        tabs = b"\t" in first_line(readable_path)
+        layout = Layout(delimiter="\t", quoted=False) if tabs else Layout()
+        return stage_csv(db, name, path, layout, readable_path)
 
 
 def load_staged(
     db: duckdb.DuckDBPyConnection,
-    table: Table,
+    of: Table,
     columns: Sequence[Column],
     staged: Staged,
     path: Path,
     defaults: Mapping[str, Node] | None = None,
 ) -> Loaded:
     """The same from text rows; ``defaults`` are the texts of columns that the file may lack."""
-    held = {_current_name(table, each): column(each) for each in staged.columns}
+    held = {_current_name(of, each): column(each, ROWS) for each in staged.columns}
     texts = {**(defaults or {}), **held}
-    missing = [each.name for each in columns if each.required and each.name not in texts]
+    fields = [
+        _field(each, parsed(texts[each.name], each.type), texts[each.name]) for each in columns if each.name in texts
+    ]
+    record = _record(of, columns, fields, str(path))
+    run(db, "CREATE TABLE :t AS :q", t=table(of.name, "typed"), q=judged_rows(db, cleaned(staged), [record]))
+    run(db, "DROP TABLE :t", t=staged.table)
+    account = settled(db, of.name, [record], staged.malformed, staged.rows_in)
+    return _loaded(db, columns, record, account, staged.columns)
+
+
+def load_relation(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], relation: Relation) -> Loaded:
+    """The same from a table that has types; its rows are read where they lie."""
+    held = {_current_name(of, name): (name, kind) for name, kind in relation.columns.items()}
+    fields = []
+    for each in columns:
+        if each.name in held:
+            name, kind = held[each.name]
+            _check_readable(relation, each, name, kind)
+            fields.append(_field(each, *typed(column(name, ROWS), kind, each.type)))
+    record = _record(of, columns, fields, relation.where)
+    try:
+        run(db, "CREATE VIEW :t AS :q", t=table(of.name, "typed"), q=judged_rows(db, relation.subquery(), [record]))
+        account = settled(db, of.name, [record], {}, relation.rows, relation.numbered)
+    except duckdb.Error as error:
+        raise SourceError(f"{relation.where} cannot be read.", "Export it again.") from error
+    return _loaded(db, columns, record, account, tuple(relation.columns))
+
+
+def _check_readable(relation: Relation, of: Column, name: str, kind: str) -> None:
+    if not readable(kind):
+        number = list(relation.columns).index(name) + 1
+        what = f"{relation.where}: column {number}, {of.name}, holds no single values that can be read."
+        raise SourceError(what, f"Export it as {WANTED[of.type]}.")
+
+
+def _record(of: Table, columns: Sequence[Column], fields: list[Field], where: str) -> Record:
+    """The record that each row gives. Raises SourceError where a required column is missing."""
+    record = with_inferred_end(Record(of, tuple(fields)), columns)
+    missing = [each.name for each in columns if each.required and each.name not in record.columns]
     if missing:
-        raise SourceError(
-            f"{path} lacks {', '.join(missing)}, which OMOP requires.", "Name the columns in its first line."
-        )
-    record = Record(table, tuple(_field(each, texts[each.name]) for each in columns if each.name in texts))
-    account = load_rows(db, staged, [record])
-    extract_view(db, table, columns, [(table.name, 0, record)])
-    return Loaded(account, tuple(name for name in held if table.column(name) is None))
+        what = f"{where} lacks {', '.join(missing)}, which OMOP requires."
+        raise SourceError(what, "Name the columns in its first line.")
+    return record
 
 
-def _current_name(table: Table, name: str) -> str:
-    return NAMES_BEFORE_5_4.get(table.name, {}).get(name.lower(), name.lower())
+def _loaded(
+    db: duckdb.DuckDBPyConnection, columns: Sequence[Column], record: Record, account: Account, held: tuple[str, ...]
+) -> Loaded:
+    of = record.table
+    extract_view(db, of, columns, [(of.name, 0, record)])
+    unknown = [number for number, name in enumerate(held, 1) if of.column(_current_name(of, name)) is None]
+    inferred = noted(db, of.name, 0, INFERRED) if INFERRED in record.notes else 0
+    return Loaded(account, tuple(f"column {number}" for number in unknown), inferred)
 
 
-def _field(of: Column, text: Node) -> Field:
-    return Field(of, parsed(text, of.type), text, f"{of.name} is not {WANTED[of.type]}")
+def _current_name(of: Table, name: str) -> str:
+    return NAMES_BEFORE_5_4.get(of.name, {}).get(name.lower(), name.lower())
+
+
+def _field(of: Column, value: Node, text: Node) -> Field:
+    return Field(of, value, text, f"{of.name} is not {WANTED[of.type]}")

@@ -6,6 +6,8 @@ counted here as well, and a file whose lines do not add up is refused.
 """
 
 import csv
+import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import duckdb
+import numpy as np
 from sqlglot import exp
 
 from vitrail.errors import SourceError
@@ -22,6 +25,9 @@ from vitrail.omop.sql import Node, column, run, sql, table
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_COLUMNS = 5_000
 BLOCK = 8 * 1024 * 1024
+LARGEST_RATIO = 200
+MOST_UNPACKED = 256 * 1024 * 1024
+"""A packed file may grow by this much, and besides by the ratio; what grows more is taken for a bomb."""
 
 REASONS = {
     "MISSING COLUMNS": "the line has too few fields",
@@ -43,6 +49,16 @@ class Layout:
     quoted: bool = True
     encoding: str = "utf-8"
     columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Rows that DuckDB rejected for one kind of mistake: their number, their lines, and the blank lines inside them."""
+
+    kind: str
+    rows: int
+    lines: int
+    blank: int
 
 
 @dataclass(frozen=True)
@@ -68,33 +84,58 @@ class Staged:
         return self.rows + sum(self.malformed.values())
 
 
-def stage_csv(db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout) -> Staged:
-    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up."""
+def stage_csv(
+    db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, unpacked: Path | None = None
+) -> Staged:
+    """Read a text file. Raises SourceError where it cannot be read, or where its lines do not add up.
+
+    ``unpacked`` is where :func:`plain` put it; messages name ``path``.
+    """
+    file = unpacked or path
     try:
-        columns = layout.columns or _header(path, layout)
-        _check_columns(path, columns)
-        lines = _count_lines(path) - (0 if layout.columns else 1)
-        rows, rejected = _read_carefully(db, name, path, layout, columns, lines)
+        columns = layout.columns or _header(path, file, layout)
+        check_columns(str(path), columns)
+        lines = _count_lines(file) - (0 if layout.columns else 1)
+        rows, rejected = _read_carefully(db, name, file, layout, columns, lines)
     except (OSError, duckdb.Error) as error:
         raise SourceError(f"{path} cannot be read as text with columns.", "Export it again as CSV.") from error
-    staged = Staged(name, columns, rows, Counter(REASONS.get(kind, "malformed") for kind, _ in rejected))
-    if rows != lines:
-        _check_lines(db, path, staged, [text for _, text in rejected], lines)
+    staged = Staged(name, columns, rows, _reasons(rejected))
+    if rows != lines and rows + _other_lines(db, file, staged, rejected) != lines:
+        raise SourceError(
+            f"{path}: {lines:,} lines do not add up to rows; a quote may be open.",
+            "Close every quote; where quotes mean nothing in the file, a mapping file can say so.",
+        )
     return staged
 
 
-def stage_parquet(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Staged:
-    """Read a Parquet file. Raises SourceError where it cannot be read."""
+@contextmanager
+def plain(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
+    """``path``, or, where its name ends in ``.gz``, a copy of what is in it, in the directory for temporary files.
+
+    Raises SourceError where it cannot be unpacked, or grows out of all proportion.
+    """
+    if path.suffix.lower() != ".gz":
+        yield path
+        return
+    copy = _scratch(db) / path.name[: -len(".gz")]
     try:
-        found = run(db, "SELECT DISTINCT name FROM parquet_schema(:p) WHERE num_children IS NULL", p=str(path))
-        columns = tuple(sorted(str(each[0]) for each in found))
-        _check_columns(path, columns)
-        texts = [exp.alias_(sql("CAST(:v AS VARCHAR)", v=column(each)), each, quoted=True) for each in columns]
-        query = exp.select(*texts).from_(exp.Subquery(this=sql("SELECT * FROM read_parquet(:p)", p=str(path))))
-        run(db, "CREATE TABLE :t AS :q", t=table(name, "staged"), q=query)
-    except duckdb.Error as error:
-        raise SourceError(f"{path} cannot be read as Parquet.", "Export it again.") from error
-    return Staged(name, columns, int(run(db, "SELECT count(*) FROM :t", t=table(name, "staged"))[0][0]), {})
+        try:
+            _unpack(path, copy)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError(f"{path} cannot be unpacked.", "Pack it again with gzip.") from error
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _unpack(path: Path, copy: Path) -> None:
+    most = MOST_UNPACKED + LARGEST_RATIO * path.stat().st_size
+    with gzip.open(path) as source, copy.open("wb") as target:
+        while block := source.read(BLOCK):
+            target.write(block)
+            if target.tell() > most:
+                what = f"{path} unpacks to more than {LARGEST_RATIO} times its size."
+                raise SourceError(what, "Export it again; give what packs that well as Parquet.")
 
 
 def first_line(path: Path) -> bytes:
@@ -106,8 +147,8 @@ def first_line(path: Path) -> bytes:
         raise SourceError(f"{path} cannot be read.", "Name a source that you may read.") from error
 
 
-def _header(path: Path, layout: Layout) -> tuple[str, ...]:
-    line = first_line(path)
+def _header(path: Path, file: Path, layout: Layout) -> tuple[str, ...]:
+    line = first_line(file)
     encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
     try:
@@ -125,21 +166,22 @@ def _no_header(path: Path) -> SourceError:
     return SourceError(f"{path}, line 1, is no header line.", "Write the columns' names there, as UTF-8 text.")
 
 
-def _check_columns(path: Path, columns: tuple[str, ...]) -> None:
+def check_columns(where: str, columns: tuple[str, ...], kept: tuple[str, ...] = ("rowid",)) -> None:
+    """Raise SourceError where two columns share a name, or one has a name that the database keeps for itself."""
     lowered = [each.lower() for each in columns]
+    first = {name: number for number, name in reversed([*enumerate(lowered, 1)])}
     for number, name in enumerate(lowered, 1):
-        if name == "rowid":
-            raise SourceError(f"{path}: column {number} has a name that the database keeps for itself.", "Rename it.")
-        if lowered.index(name) != number - 1:
-            first = lowered.index(name) + 1
-            raise SourceError(f"{path}: columns {first} and {number} have the same name.", "Rename one of them.")
+        if name in kept:
+            raise SourceError(f"{where}: column {number} has a name that the database keeps for itself.", "Rename it.")
+        if first[name] != number:
+            raise SourceError(f"{where}: columns {first[name]} and {number} have the same name.", "Rename one of them.")
     if len(columns) > MAX_COLUMNS:
-        raise SourceError(f"{path} has more than {MAX_COLUMNS:,} columns.", "Export fewer.")
+        raise SourceError(f"{where} has more than {MAX_COLUMNS:,} columns.", "Export fewer.")
 
 
 def _read_carefully(
     db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], lines: int
-) -> tuple[int, list[tuple[str, bytes]]]:
+) -> tuple[int, list[Rejected]]:
     """Read a file in parallel where every line is a row, and anything else shows in the count of rows.
 
     Then it is read again by one thread, for which a line break may be part of a value. DuckDB refuses a file whose line
@@ -156,21 +198,30 @@ def _read_carefully(
 @contextmanager
 def _one_line_end(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
     """A copy with one kind of line end, in the database's directory for temporary files."""
-    scratch = Path(run(db, "SELECT current_setting('temp_directory')")[0][0])
-    scratch.mkdir(parents=True, exist_ok=True)
-    copy = scratch / f"{path.name}.copy"
+    copy = _scratch(db) / f"{path.name}.copy"
     try:
         with path.open("rb") as source, copy.open("wb") as target:
-            target.writelines(line[:-2] + b"\n" if line.endswith(b"\r\n") else line for line in source)
+            held = b""
+            while block := source.read(BLOCK):
+                block = held + block
+                held = b"\r" if block.endswith(b"\r") else b""  # its line feed may be in the next block
+                target.write(block[: len(block) - len(held)].replace(b"\r\n", b"\n"))
+            target.write(held)
         yield copy
     finally:
         copy.unlink(missing_ok=True)
 
 
+def _scratch(db: duckdb.DuckDBPyConnection) -> Path:
+    scratch = Path(run(db, "SELECT current_setting('temp_directory')")[0][0])
+    scratch.mkdir(parents=True, exist_ok=True)
+    return scratch
+
+
 def _read(
     db: duckdb.DuckDBPyConnection, name: str, path: Path, layout: Layout, columns: tuple[str, ...], parallel: bool
-) -> tuple[int, list[tuple[str, bytes]]]:
-    """Read a file: the number of its rows, and each rejected line with what is wrong with it.
+) -> tuple[int, list[Rejected]]:
+    """Read a file: the number of its rows, and what was rejected.
 
     All columns are read, for DuckDB 1.5 fails on a malformed line where some are not.
     """
@@ -196,13 +247,19 @@ def _read(
     return int(run(db, "SELECT count(*) FROM :t", t=table(name, "staged"))[0][0]), _rejected(db)
 
 
-def _rejected(db: duckdb.DuckDBPyConnection) -> list[tuple[str, bytes]]:
-    """Each line that was rejected: the first thing that is wrong with it, and its text."""
+def _rejected(db: duckdb.DuckDBPyConnection) -> list[Rejected]:
+    """The rejected lines by the first thing that is wrong with each."""
+    first = (
+        "SELECT min_by(error_type, coalesce(column_idx, 0)) AS kind, string_split(trim(any_value(csv_line),"
+        " chr(13) || chr(10)), chr(10)) AS parts FROM rejected GROUP BY line"
+    )
     found = run(
         db,
-        "SELECT min_by(error_type, coalesce(column_idx, 0)), any_value(csv_line) FROM rejected GROUP BY line",
+        "SELECT kind, count(*), sum(len(parts)), sum(len(list_filter(parts[2:-2], x -> x IN ('', chr(13)))))"
+        " FROM :f AS f GROUP BY kind",
+        f=exp.Subquery(this=sql(first)),
     )
-    return [(str(kind), str(line).encode()) for kind, line in found]
+    return [Rejected(str(kind), int(rows), int(lines), int(blank)) for kind, rows, lines, blank in found]
 
 
 def _count_lines(path: Path) -> int:
@@ -213,17 +270,19 @@ def _count_lines(path: Path) -> int:
     return lines + (last != b"\n")
 
 
-def _check_lines(db: duckdb.DuckDBPyConnection, path: Path, staged: Staged, rejected: list[bytes], lines: int) -> None:
-    """Every line of the file is a row, a part of one, rejected, or blank; else SourceError."""
+def _reasons(rejected: list[Rejected]) -> Malformed:
+    reasons: Counter[str] = Counter()
+    for each in rejected:
+        reasons[REASONS.get(each.kind, "malformed")] += each.rows
+    return reasons
+
+
+def _other_lines(db: duckdb.DuckDBPyConnection, file: Path, staged: Staged, rejected: list[Rejected]) -> int:
+    """Lines of a file that begin no row: parts of one, rejected, or blank."""
     breaks, blank_inside = _breaks_inside(db, staged)
-    parts = [text.strip(b"\r\n").split(b"\n") for text in rejected]
-    blank_inside += sum(part in (b"", b"\r") for each in parts for part in each[1:-1])
-    blank = _blank_lines(path) - blank_inside if len(staged.columns) > 1 else 0
-    if staged.rows + breaks + sum(map(len, parts)) + blank != lines:
-        raise SourceError(
-            f"{path}: {lines:,} lines do not add up to rows; a quote may be open.",
-            "Close every quote; where quotes mean nothing in the file, a mapping file can say so.",
-        )
+    blank_inside += sum(each.blank for each in rejected)
+    blank = _blank_lines(file) - blank_inside if len(staged.columns) > 1 else 0
+    return breaks + sum(each.lines for each in rejected) + blank
 
 
 def _breaks_inside(db: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[int, int]:
@@ -246,5 +305,13 @@ def _sum(terms: list[Node]) -> Node:
 
 
 def _blank_lines(path: Path) -> int:
+    """Lines with nothing but their end, read in blocks: a line can be as long as the file."""
+    blank, held, last = 0, b"", b"\n"
     with path.open("rb") as file:
-        return sum(line in (b"\n", b"\r\n") for line in file)
+        while block := file.read(BLOCK):
+            text = held + block
+            held = b"\r" if text.endswith(b"\r") else b""  # its line feed may be in the next block
+            text = last + text[: len(text) - len(held)].replace(b"\r\n", b"\n")
+            ends = np.frombuffer(text, np.uint8) == ord("\n")
+            blank, last = blank + int(np.count_nonzero(ends[1:] & ends[:-1])), text[-1:]
+    return blank

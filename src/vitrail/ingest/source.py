@@ -73,7 +73,7 @@ def _omop(
     found = find_tables(source, (*PLACES, *CLINICAL))
     for name in REQUIRED_TABLES:
         if name not in found:
-            raise SourceError(f"{source} has no file for {name}.", f"Add {name}.csv or {name}.parquet.")
+            raise SourceError(f"{source} has no table {name}.", f"Add {name}.csv or {name}.parquet.")
     loaded = list(words)
     for name in (*PLACES, *CLINICAL):
         if name in found:

@@ -46,7 +46,8 @@ def _load_concepts(db: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[
     parents = "SELECT concept_id, parent FROM :t" if by_hand else "SELECT NULL AS concept_id, NULL AS parent FROM :t"
     run(db, "CREATE TABLE :p AS :q", p=_PARENTS, q=sql(parents, t=staged.table))
     loaded = load_staged(db, TABLES["concept"], columns, staged, path, _written_by_hand() if by_hand else None)
-    return replace(loaded, ignored=tuple(each for each in loaded.ignored if each != PARENT))
+    parent = f"column {staged.columns.index(PARENT) + 1}" if by_hand else ""
+    return replace(loaded, ignored=tuple(each for each in loaded.ignored if each != parent))
 
 
 def _written_by_hand() -> dict[str, Node]:

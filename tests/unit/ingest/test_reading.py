@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import open_schemas
-from vitrail.ingest.reading import Layout, Staged, stage_csv, stage_parquet
+from vitrail.ingest.reading import Layout, Staged, stage_csv
+from vitrail.ingest.relations import parquet_relation
 
 SETTINGS = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -91,7 +92,7 @@ def test_a_file_that_is_not_there_is_refused(db: duckdb.DuckDBPyConnection, tmp_
         stage_csv(db, "file", tmp_path / "none.csv", Layout())
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 this is none")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
-        stage_parquet(db, "file", tmp_path / "bad.parquet")
+        parquet_relation(db, "file", tmp_path / "bad.parquet")
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\r\0", exclude_categories=("Cs",)), max_size=8)
