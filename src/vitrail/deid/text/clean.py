@@ -15,8 +15,9 @@ from vitrail.deid.text.page import Page, page
 from vitrail.deid.text.plain import plain
 from vitrail.deid.text.residual import residual
 from vitrail.deid.text.rules import find_by_rules
-from vitrail.deid.text.spans import Cleaned, Known, Span, merged
+from vitrail.deid.text.spans import Cleaned, Known, Span, joined, merged
 from vitrail.deid.text.surrogates import Draw, surrogate
+from vitrail.deid.text.tagger import find_by_tagger, shipped_tagger
 
 LEVERS = ("known", "dictionaries", "rules", "tagger")
 
@@ -42,7 +43,7 @@ class Cleaner:
         readable = plain(text)
         narrow = folded(readable.text)
         sight = page(narrow.text)
-        seen = merged(self._found(sight, known))
+        seen = joined(merged(self._found(sight, known)), narrow.text)
         found = [_back(span, narrow) for span in seen]
         draw = Draw(self.key, str(person), _known_parts(known) if known else ())
         reason = residual(readable.text, found, known, lexicon().common)
@@ -57,6 +58,8 @@ class Cleaner:
             yield from find_by_dictionary(sight, self.lists)
         if "rules" in self.levers:
             yield from find_by_rules(sight)
+        if self.tagger and "tagger" in self.levers:
+            yield from find_by_tagger(sight, shipped_tagger())
 
 
 _matcher = lru_cache(maxsize=512)(matcher)

@@ -74,6 +74,10 @@ _SEASON = re.compile(
     r"second\squarter|third\squarter|fourth\squarter)"
     r"(?:\s{1,2}of)?\s{1,2}(?P<year>(?:19|20)\d\d|'\d\d)" + _END
 )
+_RELATIVE = re.compile(
+    r"(?:(?:last|next|this)(?:\spast|\scoming)?|past)\s{1,2}(?P<name>(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may"
+    r"|june|july|august|september|october|november|december)(?:\s(?:the\s)?\d{1,2}(?:st|nd|rd|th))?" + _END
+)
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\b\.?,?\s{1,3}(?:the\s|on\s)?")
 
 HOLIDAYS = re.compile(
@@ -151,6 +155,8 @@ def _date_at(page: Page, index: int, word: str) -> int:
     if len(word) > 5 and word[:3] in _NUMBER_OF and word[-1].isdigit():
         match = _JOINED.match(page.low, start)
         return match.end() if match else 0
+    if word in ("last", "next", "this", "past") and (match := _RELATIVE.match(page.low, start)):
+        return match.end() if page.flat or page.text[match.start("name")].isupper() else 0
     for heads, pattern in ((_SEASON_HEADS, _SEASON), (_HOLIDAY_HEADS, HOLIDAYS)):
         if word in heads and (match := pattern.match(page.low, start)):
             return match.end()

@@ -20,6 +20,8 @@ _EPONYMOUS = listed("""
 """)
 """What follows a place that is part of a medical term: 'Framingham risk score', 'Boston brace'."""
 
+_SITED = listed("branch office clinic location area campus site facility resident native")
+
 LONGEST_LIST = 1_000_000
 
 
@@ -110,20 +112,15 @@ def _meant(page: Page, index: int, last: int, words: tuple[str, ...]) -> bool:
         return False
     if page.flat:
         return not alone or words[0] not in lists.common | lists.names
-    return page.raw[index][0].isupper() and (len(words[0]) > 3 or page.raw[index].isupper() or not alone)
+    return page.raw[last - 1][0].isupper() and (len(words[0]) > 3 or page.raw[index].isupper() or not alone)
 
 
 def _placed(page: Page, index: int) -> bool:
     """Whether a word that may be something else stands where a place would: after 'in', or before a state."""
-    if (
-        index
-        and page.words[index - 1] in ("in", "from", "at", "near", "to", "outside", "of")
-        and page.raw[index][0].isupper()
-    ):
+    before = page.words[index - 1] if index else ""
+    if before in ("in", "from", "at", "near", "to", "outside", "of") and page.raw[index][0].isupper():
         return True
-    return (
-        page.raw[index + 1 : index + 2] == [","]
-        and len(page.raw[index + 2 : index + 3]) == 1
-        and page.raw[index + 2].isupper()
-        and len(page.raw[index + 2]) == 2
-    )
+    if _SITED & set(page.words[index + 1 : index + 2]):
+        return True
+    state = page.raw[index + 2 : index + 3] if page.raw[index + 1 : index + 2] == [","] else []
+    return any(len(each) == 2 and each.isupper() for each in state)

@@ -51,7 +51,6 @@ PAIRS = frozenset(
         "high school",
         "elementary school",
         "middle school",
-        "general hospital",
         "family practice",
         "family medicine",
         "physical therapy",
@@ -105,6 +104,15 @@ STREETS = listed("""
 _PLAIN_STREETS = listed("""
     street avenue ave road boulevard blvd drive lane parkway highway terrace
 """)
+_PLACE_STARTS = listed(
+    "new los las san santa el fort ft st saint mount mt north south east west cape port lake palo des"
+)
+_MOVES = listed("""
+    seen admitted treated hospitalized evaluated transferred discharged presented presenting referred followed
+    visited operated performed surgery moved sent transported returned released visit appointment care stay living
+    resides residing lives
+""")
+_HALLOWED_THINGS = listed("wort valve medical device elbow dance vitus fire")
 _ROOM = re.compile(
     r"(?:room|rm|bed|bay|suite|ste|apt|apartment|ward|icu\sbed|unit|building|bldg|floor|cubicle|pod|"
     r"station)\.?\s{0,2}(?:number|no\.?|#)?\s{0,2}#?(?P<value>[a-z]?-?\d{1,5}(?:-?[a-z\d]{1,2})?)(?![a-z0-9.%/]|\s?(?:mg|ml|units|x|days|l\b|hours))"
@@ -144,11 +152,17 @@ def find_localities(page: Page) -> Iterator[Span]:
             yield Span(match.start("value"), match.end("value"), "LOCATION", "rule")
         if page.raw[index] in ABBREVIATIONS:
             yield from _state(page, index)
+        if word in ("st", "saint") and page.raw[index][0].isupper():
+            yield from _saint(page, index)
+        if word in ("at", "to", "from"):
+            yield from _whither(page, index, word)
 
 
 def _institution(page: Page, index: int, word: str) -> Iterator[Span]:
     head = index
-    if word in _TAILED and index and f"{page.words[index - 1]} {word}" in PAIRS:
+    if word in _TAILED and index > 1 and page.words[index - 2 : index] == ["med", "."]:
+        head = index - 2
+    elif word in _TAILED and index and f"{page.words[index - 1]} {word}" in PAIRS:
         head = index - 1
     elif word not in HEADS and word not in _LOOSE:
         return
@@ -286,13 +300,50 @@ def _forward(page: Page, index: int) -> int:
 def _continues(page: Page, at: int, index: int) -> bool:
     word = page.words[at]
     joined = at > index and page.words[at - 1] in ("of", "at", "in", "the")
-    if word in _city_words() or word in HEADS or word in ("center", "medical", "health", "system"):
+    if (
+        word in _city_words()
+        or word in _PLACE_STARTS
+        or word in HEADS
+        or word in ("center", "medical", "health", "system")
+    ):
         return True
     return (
         (joined and page.words[at - 1] != "in" and word not in lexicon().common)
         or (joined and word in _HALLOWED)
         or (at - 1 >= index and page.words[at - 1] in ("saint", "st", "."))
     )
+
+
+def _saint(page: Page, index: int) -> Iterator[Span]:
+    """'St. Mary's': a hospital, a church, a parish; no street, no plant and no valve."""
+    first = index + 2 if page.raw[index + 1 : index + 2] == ["."] else index + 1
+    if first >= len(page.words) or not page.raw[first].isalpha() or not page.raw[first][0].isupper():
+        return
+    last = first + 3 if page.words[first + 1 : first + 3] == ["'", "s"] else first + 1
+    street = (
+        index > 0
+        and (page.raw[index - 1][0].isupper() or page.raw[index - 1][0].isdigit())
+        and page.raw[index] != "Saint"
+    )
+    if not street and not _HALLOWED_THINGS & set(page.words[last : last + 1]):
+        yield Span(page.starts[index], page.end(last - 1), "LOCATION", "rule")
+
+
+def _whither(page: Page, index: int, word: str) -> Iterator[Span]:
+    """'seen at Cedar Crest': capital words of no language after where somebody was seen or taken to."""
+    if page.flat or not (word == "at" or any(each in _MOVES for each in page.words[max(0, index - 3) : index])):
+        return
+    first = index + 2 if page.words[index + 1 : index + 2] == ["the"] else index + 1
+    last, lists = first, lexicon()
+    while last < len(page.words) and last - first < 4 and page.raw[last].isalpha() and page.raw[last][0].isupper():
+        of_language = page.words[last] in lists.common and not page.namelike(last)
+        if of_language or "\n" in page.text[page.end(last - 1) : page.starts[last]]:
+            break
+        last += 1
+    words = page.words[first:last]
+    whole = all(len(each) > 2 and each not in lists.terms for each in words)
+    if words and whole and not (page.raw[first].isupper() and len(words) == 1 and (word != "at" or len(words[0]) < 4)):
+        yield Span(page.starts[first], page.end(last - 1), "LOCATION", "rule")
 
 
 def _street(page: Page, index: int, word: str) -> Iterator[Span]:
@@ -400,7 +451,13 @@ def _state(page: Page, index: int) -> Iterator[Span]:
     comma = index > 1 and page.raw[index - 1] == ","
     first = _city_start(page, index - 2 if comma else index - 1)
     known = first < index and any(page.words[at] in _city_words() for at in range(first, index))
-    if code or (known and (comma or raw not in _DOUBLE)) or (comma and raw not in _DOUBLE and first < index - 1):
+    within = index > 0 and page.words[index - 1] in ("in", "from") and raw not in _DOUBLE
+    if (
+        code
+        or within
+        or (known and (comma or raw not in _DOUBLE))
+        or (comma and raw not in _DOUBLE and first < index - 1)
+    ):
         yield Span(page.starts[min(first, index)], end, "LOCATION", "rule")
 
 

@@ -1,6 +1,7 @@
 """Rules for names of people: after a title, a role, a relation or a label, before a degree, by a known given name."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from vitrail.deid.text.lexicon import lexicon, listed
 from vitrail.deid.text.page import Page
@@ -66,8 +67,9 @@ def find_people(page: Page) -> Iterator[Span]:
             yield from _initialled(page, index)
 
 
-def _given() -> dict[str, tuple[str, ...]]:
-    return lexicon().given
+@lru_cache(maxsize=1)
+def _given() -> frozenset[str]:
+    return frozenset(lexicon().given) | frozenset(lexicon().nicknames)
 
 
 def name_end(page: Page, index: int, most: int = 5) -> int:
@@ -77,7 +79,8 @@ def name_end(page: Page, index: int, most: int = 5) -> int:
         word, raw = page.words[at], page.raw[at]
         if _breaks(page, at, index):
             break
-        if raw.isalpha() and word not in _STOPS and (page.namelike(at) or (len(raw) == 1 and raw.isupper())):
+        initial = len(raw) == 1 and raw.isupper() and (word not in _STOPS or page.raw[at + 1 : at + 2] == ["."])
+        if initial or (raw.isalpha() and word not in _STOPS and page.namelike(at)):
             at += 1
             last = at
         elif raw in ".'-" and at > index and _joins(page, at):
@@ -169,6 +172,8 @@ def _introduced(page: Page, index: int, word: str) -> Iterator[Span]:
     if word in ("from", "to", "re", "name", "contact") and not labelled and word != "name":
         return
     last = name_end(page, first)
+    if page.raw[last : last + 1] == [":"] and not labelled:
+        return
     if last > first and _is_person(page, first, last, labelled):
         if page.raw[last : last + 1] == [","] and labelled and (more := name_end(page, last + 1, 3)) > last + 1:
             last = more if page.words[last + 1] not in DEGREES else last
@@ -241,7 +246,8 @@ def _given_name(page: Page, index: int) -> Iterator[Span]:
     if page.words[index] in lexicon().terms and page.words[index + 1 : index + 2] in (["'"], ["disease"], ["syndrome"]):
         return
     last = name_end(page, index)
-    if last > index + 1 and _is_person(page, index, last, True) and _second_is_name(page, index, last):
+    initial = last > index + 1 and len(page.raw[index + 1]) == 1 and page.raw[index + 1].isupper()
+    if last > index + 1 and (initial or _is_person(page, index, last, True)) and _second_is_name(page, index, last):
         yield _span(page, index, last)
     before = page.words[index - 2] if index > 1 and page.raw[index - 1] == "," else ""
     if before in lexicon().surname and page.namelike(index - 2) and before not in lexicon().common:
@@ -254,7 +260,7 @@ def _second_is_name(page: Page, index: int, last: int) -> bool:
     if not rest:
         return False
     surnames = any(word in lists.surname or (word not in lists.terms and len(word) > 1) for word in rest)
-    return surnames or (len(rest[-1]) == 1 and page.words[index] not in lists.terms)
+    return surnames or len(rest[-1]) == 1
 
 
 def _initialled(page: Page, index: int) -> Iterator[Span]:
@@ -262,6 +268,8 @@ def _initialled(page: Page, index: int) -> Iterator[Span]:
     if page.raw[index + 1 : index + 2] != ["."] or (index and page.text[page.starts[index] - 1] in ".-'"):
         return
     last = name_end(page, index)
+    if index and page.words[index - 1] in lexicon().surname.keys() - lexicon().common and page.namelike(index - 1):
+        yield _span(page, index - 1, index + 2)  # 'Ruiz J.'
     words = [page.words[at] for at in range(index, last) if len(page.raw[at]) > 1 and page.raw[at].isalpha()]
     lists = lexicon()
     people = all(word in lists.names or word not in lists.common for word in words)

@@ -9,7 +9,7 @@ Category = Literal["NAME", "DATE", "LOCATION", "ID", "CONTACT", "AGE"]
 CATEGORIES: tuple[Category, ...] = ("NAME", "DATE", "LOCATION", "ID", "CONTACT", "AGE")
 
 METHODS = ("known", "dictionary", "rule", "tagger")
-"""The levers, strongest first. Where two levers disagree on a category, the stronger one is heard."""
+"""The levers, strongest first. Of spans of one length, the stronger lever names the category."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +47,7 @@ class Cleaned:
 
 
 def merged(found: Iterable[Span]) -> list[Span]:
-    """Spans that overlap become one, under the category and method of the strongest lever, then of the longest."""
+    """Spans that overlap become one, under the category and method of what is known, then of the longest."""
     out: list[Span] = []
     for span in sorted(found):
         if out and span.start < out[-1].end:
@@ -57,6 +57,23 @@ def merged(found: Iterable[Span]) -> list[Span]:
     return out
 
 
+def joined(spans: Iterable[Span], text: str) -> list[Span]:
+    """Places that name one place together become one: 'Mercy Hospital in Chicago', 'Oak Park, IL'."""
+    out: list[Span] = []
+    for span in spans:
+        before = out[-1] if out else None
+        if before and before.category == span.category == "LOCATION" and text[before.end : span.start] in _WITHIN:
+            out[-1] = Span(before.start, span.end, "LOCATION", before.method)
+        else:
+            out.append(span)
+    return out
+
+
+_WITHIN = (" ", ", ", " in ", ",", " at ", "-", " downtown ")
+
+
 def _both(first: Span, second: Span) -> Span:
-    best = min(first, second, key=lambda each: (METHODS.index(each.method), each.start - each.end))
+    best = min(
+        first, second, key=lambda each: (each.method != "known", each.start - each.end, METHODS.index(each.method))
+    )
     return Span(first.start, max(first.end, second.end), best.category, best.method)

@@ -1,0 +1,213 @@
+"""A small tagger: the words about a word tell what it is, whatever word it is.
+
+A feed-forward network over a window of words (after Collobert et al., J Mach Learn Res 2011;12:2493-2537). A word is
+the sum of hashed features (itself where it is a word of the lists, its ending, its shape, the lists it is in), which
+is computed once for each word and kept; so tagging a note is one gather and two products of matrices. The weights
+ship with the package as 8-bit integers and are made again by ``python -m vitrail.deid.text.train``.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrail.deid.text.lexicon import lexicon, listed, places
+from vitrail.deid.text.localities import GENERIC
+from vitrail.deid.text.page import Page
+from vitrail.deid.text.spans import CATEGORIES, Category, Span
+
+LABELS = ("O", *CATEGORIES)
+BUCKETS = 8192
+REACH = 3
+"""Words to the left and to the right that are looked at."""
+
+STRANGE = "\x01"
+"""Marks a common word, in training, as one that no list has: rare words of the language are no names either."""
+
+MOST_WORDS = 100_000
+"""Words that are kept with what they are; past this many, all are forgotten."""
+
+Floats = NDArray[np.float32]
+
+_FACILITY = listed(
+    "hospital clinic center centre medical health university college school institute street avenue road"
+)
+_CALENDAR = listed("""
+    january february march april may june july august september october november december monday tuesday wednesday
+    thursday friday saturday sunday jan feb mar apr jun jul aug sep sept oct nov dec
+""")
+
+
+@lru_cache(maxsize=1)
+def _town_words() -> frozenset[str]:
+    named = (*places("city"), *places("facility"))
+    return frozenset(word for name in named for word in name.lower().replace("-", " ").split())
+
+
+def features(key: str) -> list[int]:
+    """The hashed features of a word. Its key may begin with a line end, and with :data:`STRANGE`: a word of no list."""
+    fresh, raw = key[:1] == "\n", key.lstrip("\n\x01")
+    word = raw.lower()
+    lists = lexicon()
+    plain = word in lists.common and STRANGE not in key
+    named = ["bias", f"shape={shape(raw)}"]
+    if plain or len(word) == 1 or word in _FACILITY:
+        named.append(f"word={word}")
+    if word in lists.terms:
+        named += [f"term={word}", "term"]
+    if word.isalpha() and len(word) > 2:
+        named += [f"end={word[-3:]}", f"end={word[-2:]}", f"begin={word[:2]}"]
+    flags = (
+        plain,
+        word in lists.given,
+        word in lists.surname,
+        word in lists.nicknames,
+        word in _town_words(),
+        word in _CALENDAR,
+    )
+    named += [f"in={at}" for at, flag in enumerate(flags) if flag]
+    named += ["unlisted"] if word.isalpha() and not any(flags) and "term" not in named else []
+    named += [f"cap={raw[0].isupper()},{plain}"] if word.isalpha() else []
+    named += ["fresh"] if fresh else []
+    return [zlib.crc32(each.encode()) % BUCKETS for each in named]
+
+
+def shape(raw: str) -> str:
+    """Xx, X, XX, x, digits by their number, or the sign itself."""
+    if raw.isalpha():
+        if raw.isupper():
+            return "X" if len(raw) == 1 else f"XX{min(len(raw), 5)}"
+        return "Xx" if raw[0].isupper() and raw[1:].islower() else "xx" if raw.islower() else "xX"
+    if raw.isdigit():
+        return f"d{min(len(raw), 9)}"
+    return raw if len(raw) == 1 else "xd"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """``words``: buckets x width; ``inner``: (window x width) x hidden; ``outer``: hidden x labels."""
+
+    words: Floats
+    inner: Floats
+    inner_bias: Floats
+    outer: Floats
+    outer_bias: Floats
+
+
+@dataclass
+class Tagger:
+    """The weights, and the vectors of the words met so far in this process, in the first ``len(known)`` rows."""
+
+    weights: Weights
+    known: dict[str, int] = field(default_factory=dict)
+    vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def scores(self, page: Page) -> Floats:
+        """The score of each label for each word: words x labels."""
+        weights = self.weights
+        width = weights.words.shape[1]
+        padded = np.zeros((len(page.words) + 2 * REACH, width), np.float32)
+        padded[REACH:-REACH] = self._vectors(keys(page))
+        window = np.concatenate([padded[at : at + len(page.words)] for at in range(2 * REACH + 1)], axis=1)
+        hidden = np.maximum(window @ weights.inner + weights.inner_bias, 0)
+        return np.asarray(hidden @ weights.outer + weights.outer_bias, np.float32)
+
+    def _vectors(self, words: Sequence[str]) -> Floats:
+        if len(self.known) + len(words) > len(self.vectors):
+            self.known.clear()
+            self.vectors = np.empty((max(MOST_WORDS, len(words)), self.weights.words.shape[1]), np.float32)
+        known = self.known
+        for word in words:
+            if word not in known:
+                self.vectors[len(known)] = self.weights.words[features(word)].sum(axis=0)
+                known[word] = len(known)
+        return np.asarray(self.vectors[[known[word] for word in words]])
+
+
+def keys(page: Page) -> list[str]:
+    """The words of a page; the first of a line has a line end before it."""
+    fresh = {0}
+    at = page.text.find("\n")
+    starts = np.asarray(page.starts)
+    while at >= 0:
+        fresh.add(int(np.searchsorted(starts, at)))
+        at = page.text.find("\n", at + 1)
+    return [f"\n{raw}" if index in fresh else raw for index, raw in enumerate(page.raw)]
+
+
+@lru_cache(maxsize=1)
+def shipped_tagger() -> Tagger:
+    """The tagger that ships, read once in a process."""
+    with (files(__package__) / "data" / "tagger.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        scaled = {name: arrays[name].astype(np.float32) * arrays[f"{name}_scale"] for name in Weights.__annotations__}
+    return Tagger(Weights(**scaled))
+
+
+def find_by_tagger(page: Page, tagger: Tagger) -> Iterator[Span]:
+    """Words that the tagger takes for identifiers; neighbours of one category are one span."""
+    if not page.words:
+        return
+    scores = tagger.scores(page)
+    found = scores.argmax(axis=1)
+    if not found.any():
+        return
+    sure = scores.max(axis=1) - scores[:, 0]
+    bounds = [0, *(np.flatnonzero(np.diff(found)) + 1).tolist(), len(found)]
+    for first, last in pairwise(bounds):
+        if found[first]:
+            category = CATEGORIES[int(found[first]) - 1]
+            for part in _parts(page, first, last):
+                if believed(page, *part, category, float(sure[first:last].max())):
+                    yield Span(page.starts[part[0]], page.end(part[1] - 1), category, "tagger")
+
+
+def _parts(page: Page, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """A run of words cut where a line or a sentence ends, without the signs at the ends of the pieces."""
+    cuts = [
+        at
+        for at in range(first + 1, last)
+        if page.begins_sentence(at) or "\n" in page.text[page.end(at - 1) : page.starts[at]]
+    ]
+    for begin, end in pairwise([first, *cuts, last]):
+        while begin < end and not page.raw[begin].isalnum():
+            begin += 1
+        while end > begin and not page.raw[end - 1].isalnum():
+            end -= 1
+        if begin < end:
+            yield begin, end
+
+
+def believed(page: Page, first: int, last: int, category: Category, sure: float) -> bool:
+    """Whether to believe the tagger, given how ``sure`` it is: it sees shapes, and shapes mislead.
+
+    Numbers are mostly left to the rules, which know more of them; names and places need a capital where the text has
+    capitals, and more than a capital where every word of their place would have one.
+    """
+    words, raw = page.words[first:last], page.raw[first:last]
+    digits = sum(sum(map(str.isdigit, word)) for word in words)
+    if category not in ("NAME", "LOCATION"):
+        return digits >= 5 or (category == "DATE" and digits >= 3 and "/" in words)
+    if sum(map(len, words)) < 2 or digits or all(map(_ordinary, words)):
+        return False
+    listed = any(word in lexicon().names or word in _town_words() for word in words)
+    if page.flat:
+        return sure > (FLAT_LISTED if listed else FLAT)
+    if not any(each[0].isupper() for each in raw):
+        return False
+    doubtful = len(words) == 1 and (page.begins_sentence(first) or (raw[0].isupper() and len(raw[0]) > 1))
+    return sure > (0 if listed else DOUBTFUL if doubtful else UNLISTED)
+
+
+FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED = 4.0, 0.0, 4.0, 0.5
+"""How much higher than 'no identifier' a category must score, by what speaks against it. Chosen on the dev part of
+ASQ-PHI and the train files of the carriers."""
+
+
+def _ordinary(word: str) -> bool:
+    """Whether a word identifies nobody by itself."""
+    return word in lexicon().terms or word in lexicon().common or word in GENERIC or not word.isalnum()
