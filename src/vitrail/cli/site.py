@@ -52,7 +52,10 @@ def join(
 def load(
     directory: Directory,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file or directory.", show_default=False)],
-    form: Annotated[Literal["omop", "csv"], typer.Option("--format", help="csv needs --mapping.", show_default=False)],
+    form: Annotated[
+        Literal["omop", "csv", "fhir", "synthea"],
+        typer.Option("--format", help="csv needs --mapping.", show_default=False),
+    ],
     profile: Annotated[str, typer.Option(help="already-deidentified.", show_default=False)],
     mapping: Annotated[Path | None, typer.Option(metavar="FILE", help="What the CSV files mean.")] = None,
     vocabulary: Annotated[Path | None, typer.Option(metavar="DIR", help="The vocabulary's tables.")] = None,

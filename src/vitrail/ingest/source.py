@@ -7,16 +7,19 @@ from typing import Literal
 import duckdb
 
 from vitrail.errors import SourceError
+from vitrail.ingest.codes import load_site_map
 from vitrail.ingest.csv_files import load_mapped
 from vitrail.ingest.extract import Columns, Extract, open_schemas
+from vitrail.ingest.fhir import load_fhir
 from vitrail.ingest.mapping_file import read_mapping
 from vitrail.ingest.omop import REQUIRED_TABLES, Loaded, find_tables, load_table
 from vitrail.ingest.records import Account, extract_view
+from vitrail.ingest.synthea import load_synthea
 from vitrail.ingest.vocabulary import load_vocabulary
 from vitrail.omop.snapshot import Origin
 from vitrail.omop.tables import CLINICAL, PLACES, TABLES
 
-Format = Literal["omop", "csv"]
+Format = Literal["omop", "csv", "fhir", "synthea"]
 Progress = Callable[[str], None]
 
 UNDECLARED = "OMOP tables of an undeclared origin"
@@ -30,11 +33,13 @@ def ingest(
     vocabulary: Path | None,
     columns: Columns,
     tell: Progress,
+    site_map: Path | None = None,
 ) -> Extract:
     """Read ``source`` into ``db``. Raises SourceError where it cannot be read.
 
     ``columns`` are those wanted of each OMOP table. ``vocabulary`` is a directory with the vocabulary's tables; OMOP
-    tables bring their own where it is absent. ``tell`` hears what is being done.
+    tables bring their own where it is absent. ``tell`` hears what is being done. ``site_map`` is the site's list
+    of what its codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; FHIR and Synthea read it.
     """
     if not source.exists():
         raise SourceError(f"{source} does not exist.", "Name a source.")
@@ -44,8 +49,29 @@ def ingest(
     words = load_vocabulary(db, vocabulary or own, columns)
     if format == "omop":
         return _omop(db, source, mapping, columns, words, tell)
+    if format in ("fhir", "synthea"):
+        return _records(db, source, format, mapping, site_map, columns, words, tell)
     tell("reading the source by its mapping")
     return _csv(db, source, mapping, columns, words)
+
+
+def _records(
+    db: duckdb.DuckDBPyConnection,
+    source: Path,
+    format: Literal["fhir", "synthea"],
+    mapping: Path | None,
+    site_map: Path | None,
+    columns: Columns,
+    words: list[Loaded],
+    tell: Progress,
+) -> Extract:
+    """Sources whose codes are mapped by the vocabulary."""
+    if mapping is not None:
+        raise SourceError(f"A source in {format} takes no mapping file.", "Leave it out, or load with --format csv.")
+    maps = load_site_map(db, site_map)
+    accounts, ignored = (load_fhir if format == "fhir" else load_synthea)(db, source, columns, tell)
+    origin = Origin(name=f"{format} of an undeclared origin", format=format, public=False)
+    return Extract(origin, "true", "events/1", (*_accounts(words), *maps, *accounts), {**_ignored(words), **ignored})
 
 
 def _csv(
