@@ -30,8 +30,8 @@ Climb = Mapping[int, list[int]]
 
 @contextmanager
 def _given(db: duckdb.DuckDBPyConnection, name: str, **columns: Sequence[Any]) -> Iterator[None]:
-    """Let queries see lists as the columns of a table."""
-    arrays = {each: pa.array(values, _KIND[each]) for each, values in columns.items()}
+    """Let queries see lists as the columns ``given_<name>`` of a table."""
+    arrays = {f"given_{each}": pa.array(values, _KIND[each]) for each, values in columns.items()}
     db.register(name, pa.table(arrays))
     try:
         yield
@@ -65,7 +65,7 @@ def generalise(db: duckdb.DuckDBPyConnection, rows: Node, of: Node) -> int:
     common = {int(concept) for _, concept in counts} - rare.keys()
     replaced = climbed(rare, _ancestors(db, list(rare)), common)
     with _given(db, "replaced", concept=list(replaced), by=list(replaced.values())):
-        query = "UPDATE :t SET :c = r.by FROM replaced AS r WHERE :c = r.concept"
+        query = "UPDATE :t SET :c = given_by FROM replaced WHERE :c = given_concept"
         return int(run(db, query, t=rows, c=of)[0][0])
 
 
@@ -73,7 +73,7 @@ def _persons(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concepts: list
     """Who has each of ``concepts``."""
     persons: dict[int, set[int]] = defaultdict(set)
     with _given(db, "maybe", concept=concepts):
-        query = "SELECT DISTINCT concept, person_id FROM :t AS t JOIN maybe ON :c = concept"
+        query = "SELECT DISTINCT given_concept, person_id FROM :t AS t JOIN maybe ON :c = given_concept"
         for concept, person in run(db, query, c=of, t=rows):
             persons[concept].add(person)
     return persons
@@ -84,9 +84,9 @@ def _ancestors(db: duckdb.DuckDBPyConnection, concepts: list[int]) -> Climb:
     with _given(db, "rare", concept=concepts):
         for concept, ancestor in run(
             db,
-            "SELECT concept, ancestor_concept_id FROM extract.concept_ancestor JOIN rare"
-            " ON descendant_concept_id = concept WHERE min_levels_of_separation > 0"
-            " ORDER BY concept, min_levels_of_separation, ancestor_concept_id",
+            "SELECT given_concept, ancestor_concept_id FROM extract.concept_ancestor JOIN rare"
+            " ON descendant_concept_id = given_concept WHERE min_levels_of_separation > 0"
+            " ORDER BY given_concept, min_levels_of_separation, ancestor_concept_id",
         ):
             found[concept].append(ancestor)
     return found
@@ -124,9 +124,9 @@ def draw_in(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concept: Node, 
     concepts, units, lows, highs = _columns(_bounds(db, rows, of, concept, unit), 4)
     with _given(db, "bounds", concept=concepts, unit=units, low=lows, high=highs):
         query = (
-            "UPDATE :t SET :v = CASE WHEN b.low IS NOT NULL THEN least(greatest(:v, b.low), b.high) END FROM bounds AS"
-            " b WHERE :c = b.concept AND :u IS NOT DISTINCT FROM b.unit AND :v IS NOT NULL"
-            " AND (b.low IS NULL OR :v < b.low OR :v > b.high)"
+            "UPDATE :t SET :v = CASE WHEN given_low IS NOT NULL THEN least(greatest(:v, given_low), given_high) END"
+            " FROM bounds WHERE :c = given_concept AND :u IS NOT DISTINCT FROM given_unit AND :v IS NOT NULL"
+            " AND (given_low IS NULL OR :v < given_low OR :v > given_high)"
         )
         return int(run(db, query, t=rows, v=of, c=concept, u=unit)[0][0])
 
@@ -157,10 +157,11 @@ def _exact(
     """The bounds where some people have so many extreme values that those of k were not among the first."""
     concepts, units = _columns(wanted, 2)
     query = (
-        "SELECT concept, unit, CASE WHEN count(*) >= :k THEN min(low, :k)[-1] END, CASE WHEN count(*) >= :k THEN"
-        " max(high, :k)[-1] END FROM (SELECT w.concept, w.unit, person_id, min(:v) AS low, max(:v) AS high"
-        " FROM :t AS t JOIN wanted AS w ON :c = w.concept AND :u IS NOT DISTINCT FROM w.unit WHERE :v IS NOT NULL"
-        " GROUP BY ALL) AS p GROUP BY concept, unit"
+        "SELECT given_concept, given_unit, CASE WHEN count(*) >= :k THEN min(lowest, :k)[-1] END,"
+        " CASE WHEN count(*) >= :k THEN max(highest, :k)[-1] END"
+        " FROM (SELECT given_concept, given_unit, person_id, min(:v) AS lowest, max(:v) AS highest"
+        " FROM :t AS t JOIN wanted ON :c = given_concept AND :u IS NOT DISTINCT FROM given_unit WHERE :v IS NOT NULL"
+        " GROUP BY ALL) AS p GROUP BY ALL"
     )
     with _given(db, "wanted", concept=concepts, unit=units):
         return [(*each,) for each in run(db, query, t=rows, v=of, c=by[0], u=by[1], k=K)]
@@ -189,8 +190,11 @@ def keep_common(db: duckdb.DuckDBPyConnection, rows: Node, of: Node) -> int:
     found = run(db, query, c=of, t=rows, k=K)
     common = [word for people, word in found if people >= SURELY]
     with _given(db, "maybe", word=[word for people, word in found if people < SURELY]):
-        query = "SELECT word FROM :t AS t JOIN maybe ON :c = word GROUP BY word HAVING count(DISTINCT person_id) >= :k"
+        query = (
+            "SELECT given_word FROM :t AS t JOIN maybe ON :c = given_word GROUP BY ALL"
+            " HAVING count(DISTINCT person_id) >= :k"
+        )
         common += [word for (word,) in run(db, query, c=of, t=rows, k=K)]
     with _given(db, "common", word=common):
-        query = "UPDATE :t SET :c = NULL WHERE :c IS NOT NULL AND :c NOT IN (SELECT word FROM common)"
+        query = "UPDATE :t SET :c = NULL WHERE :c IS NOT NULL AND :c NOT IN (SELECT given_word FROM common)"
         return int(run(db, query, t=rows, c=of)[0][0])
