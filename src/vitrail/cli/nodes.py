@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vitrail.errors import NodeError, TransportError
 from vitrail.governance import ledger
-from vitrail.store.check import check_decisions, check_releases
+from vitrail.store.check import check_decisions, check_releases, check_waivers
 from vitrail.store.store import Store
 from vitrail.wire import PublicKey
 
@@ -27,6 +27,7 @@ class Opened:
         found = ledger.verify(*self.store.ledger(), self.key)
         check_releases(self.store, self.site)
         check_decisions(self.store)
+        check_waivers(self.store)
         return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vitrail.cli.quality import quality, waive
 from vitrail.errors import NodeError
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from vitrail.wire import SigningKey
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(quality)
+app.command()(waive)
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The site's directory.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
@@ -65,6 +68,7 @@ def load(
     """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
     from vitrail.site.load import load as load_source
     from vitrail.site.node import Node
+    from vitrail.site.quality_page import write_page
 
     node = Node.open(directory)
     snapshot = load_source(
@@ -72,6 +76,7 @@ def load(
         progress=lambda step: typer.echo(f"{step} …", err=True),
     )  # fmt: skip
     node.loaded(snapshot)
+    page = write_page(node, datetime.now(UTC).date())
     rows = {file.table: file.rows for file in snapshot.manifest.files}
     quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
     if as_json:
@@ -81,6 +86,11 @@ def load(
     for table, count in rows.items():
         typer.echo(f"  {table:<24}{count:>14,} rows")
     typer.echo(f"  {'quarantined':<24}{quarantined:>14,} rows; {snapshot.path / 'manifest.json'} says why")
+    failed = [each for each in snapshot.manifest.checks if each.outcome == "failed"]
+    hard = sum(each.hard for each in failed)
+    typer.echo(f"  {'checks that failed':<24}{len(failed):>14,}, {hard} of them hard; {page} says what they mean")
+    if hard:
+        typer.echo("  The snapshot answers no study until it passes the hard ones, or the steward waives them.")
 
 
 @app.command()

@@ -37,6 +37,7 @@ NO_BINS = "no merging of risk bins leaves enough people with the outcome and wit
 CODES: Mapping[RefusalCode, str] = {
     "not_approved": "the site's steward has not approved this study, or the approval has ended",
     "policy": "the site's disclosure policy does not allow this kind of answer",
+    "quality": "the site's data fail a check of quality that its answers would rest on",
     "disclosure": "the answer could have told something about few people",
     "question_differs": "the site computed the question again and found another",
     "too_many_rounds": "the study's approval covers no more rounds",

@@ -15,6 +15,7 @@ from vitrail.disclosure.result import Result
 from vitrail.errors import PolicyError, Refusal, VitrailError, WireError
 from vitrail.governance.approval import APPROVAL, Approval, may_answer
 from vitrail.omop.engines import Engine
+from vitrail.site.fitness import refuse_unfit
 from vitrail.site.glass import Glass
 from vitrail.study.parties import RELEASE, Proposal
 from vitrail.study.release import RefusalCode, Release
@@ -68,6 +69,7 @@ def would_leave(asking: Asking, glass: Glass, earlier: Sequence[Release]) -> Rel
         check_follows(asking)
     with refusing("cannot_compute"):
         check_policy(glass)
+        refuse_unfit(glass.bars)
         return gate.release(head_of(asking, glass), computed(asking, glass), glass.policy, earlier)
 
 

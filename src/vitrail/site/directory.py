@@ -89,6 +89,11 @@ class SiteDirectory:
         """The hub's address and key, from the alliance manager's kit."""
         return self.path / "alliance.json"
 
+    @property
+    def quality_page(self) -> Path:
+        """The quality page of the snapshot in use; it never leaves."""
+        return self.path / "reports" / "quality.html"
+
     def current_snapshot(self) -> Path:
         """The directory of the snapshot in use. Raises NodeError where nothing was loaded yet."""
         try:

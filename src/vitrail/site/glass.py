@@ -1,15 +1,18 @@
 """What a site answers with: its keys, its policy, and the data, verified and opened once per study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vitrail.disclosure.policy import Policy
 from vitrail.errors import SnapshotError
+from vitrail.governance.waiver import Failing
 from vitrail.omop.engines import Engine
 from vitrail.omop.engines.duckdb import DuckDBEngine
 from vitrail.omop.snapshot import MANIFEST, Manifest, directory_name, read_manifest, verified
 from vitrail.site import record
+from vitrail.site.fitness import barring
 from vitrail.site.node import Node
 from vitrail.study.study import Study
 from vitrail.study.word import Digest, SiteName
@@ -20,8 +23,9 @@ from vitrail.wire import PublicKey, SigningKey
 class Glass:
     """A site as far as an answer needs it.
 
-    ``snapshot`` is the id of the data, ``public`` whether anybody may have them; ``engine`` opens them, verified, for a
-    study, and raises SnapshotError where they are damaged.
+    ``snapshot`` is the id of the data, ``public`` whether anybody may have them, ``bars`` the hard checks that they
+    fail and that the steward does not waive; ``engine`` opens them, verified, for a study, and raises SnapshotError
+    where they are damaged.
     """
 
     site: SiteName
@@ -30,6 +34,7 @@ class Glass:
     policy: Policy
     snapshot: Digest
     public: bool
+    bars: Sequence[Failing]
     engine: Callable[[Study], Engine]
 
 
@@ -56,6 +61,7 @@ class Opening:
             policy=self.node.policy(),
             snapshot=identity,
             public=manifest.origin.public,
+            bars=barring(self.node, identity, manifest.checks, datetime.now(UTC).date()),
             engine=lambda asked: self._engine(asked, path, identity),
         )
 

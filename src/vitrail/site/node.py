@@ -71,7 +71,11 @@ class Node:
         """Enter in the ledger that a snapshot came into use."""
         quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
         rows = {file.table: file.rows for file in snapshot.manifest.files}
-        self.store.record(Event("loaded", snapshot.id, {"rows": rows, "quarantined": quarantined}))
+        failed = [each for each in snapshot.manifest.checks if each.outcome == "failed"]
+        counts = {"failed": len(failed), "hard": sum(each.hard for each in failed)}
+        rows_in = sum(snapshot.manifest.rows_in.values())
+        details = {"rows": rows, "rows_in": rows_in, "quarantined": quarantined, **counts}
+        self.store.record(Event("loaded", snapshot.id, details))
 
     def check_loaded(self, snapshot: Digest) -> None:
         """Raise SnapshotError unless the ledger says that this snapshot was loaded, LedgerError where it lies."""

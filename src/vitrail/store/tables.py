@@ -63,6 +63,16 @@ DECISIONS = Table(
 )
 """What a site's steward decided on a study, signed; the latest counts."""
 
+WAIVERS = Table(
+    "waivers",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("snapshot", String, nullable=False, index=True),
+    Column("envelope", Text, nullable=False),
+)
+"""The hard checks that a site's steward lets a snapshot fail, signed."""
+
 QUESTIONS = Table(
     "questions",
     METADATA,

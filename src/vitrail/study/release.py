@@ -18,6 +18,7 @@ Number = float | Literal["suppressed"]
 RefusalCode = Literal[
     "not_approved",
     "policy",
+    "quality",
     "disclosure",
     "question_differs",
     "too_many_rounds",
