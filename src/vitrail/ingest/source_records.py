@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from vitrail.errors import SourceError
-from vitrail.ingest.fields import WANTED, parsed
+from vitrail.ingest.fields import SQL_TYPE, WANTED, parsed
 from vitrail.ingest.mapped import hashed
 from vitrail.ingest.reading import Staged
 from vitrail.ingest.records import DUPLICATE, ROWS, Account, Faulty, Field, Lookup, Record, load_rows
@@ -130,18 +130,11 @@ def _make(db: duckdb.DuckDBPyConnection, name: exp.Table, columns: Sequence[str]
 
 def load_records(db: duckdb.DuckDBPyConnection, name: str) -> None:
     """Make ``typed.<name>`` of ``staged.<name>``, and the view ``given.good_<name>`` of the rows that can be loaded."""
-    kind = KINDS[name]
-    again = _mark_versions(db, kind)
-    lookups = [Lookup(again, sql("again.key = cleaned.key"))]
-    aliases = run(db, "SELECT count(*) FROM :a", a=ALIAS)[0][0]
-    lookups += [_alias_lookup(key) for key in kind.keys] if aliases else []
-    fields = tuple(_field(each, kind, bool(aliases)) for each in kind.table.columns)
-    checks = [(sql("again.key IS NOT NULL AND (again.file <> cleaned.file OR again.line <> cleaned.line)"), DUPLICATE)]
-    if name == "event":
-        checks.append((sql("cleaned.codes IS NULL AND cleaned.product_id IS NULL"), NO_CODE))
     rows = int(run(db, "SELECT count(*) FROM :t", t=table(name, "staged"))[0][0])
-    load_rows(db, Staged(name, kind.texts, rows, {}), [Record(kind.table, fields, None, tuple(checks))], (), lookups)
-    _fault_whole_lines(db, name)
+    if rows:
+        _judge(db, KINDS[name], rows)
+    else:
+        _make_empty(db, KINDS[name])
     run(
         db,
         "CREATE VIEW :v AS SELECT t.* FROM :t AS t ANTI JOIN :f AS f ON f.row = t.row",
@@ -149,6 +142,28 @@ def load_records(db: duckdb.DuckDBPyConnection, name: str) -> None:
         t=table(name, "typed"),
         f=table(name, "faulty"),
     )
+
+
+def _judge(db: duckdb.DuckDBPyConnection, kind: Kind, rows: int) -> None:
+    again = _mark_versions(db, kind)
+    lookups = [Lookup(again, sql("again.key = cleaned.key"))]
+    aliases = run(db, "SELECT count(*) FROM :a", a=ALIAS)[0][0]
+    lookups += [_alias_lookup(key) for key in kind.keys] if aliases else []
+    fields = tuple(_field(each, kind, bool(aliases)) for each in kind.table.columns)
+    checks = [(sql("again.key IS NOT NULL AND (again.file <> cleaned.file OR again.line <> cleaned.line)"), DUPLICATE)]
+    if kind.name == "event":
+        checks.append((sql("cleaned.codes IS NULL AND cleaned.product_id IS NULL"), NO_CODE))
+    record = Record(kind.table, fields, None, tuple(checks))
+    load_rows(db, Staged(kind.name, kind.texts, rows, {}), [record], (), lookups)
+    _fault_whole_lines(db, kind.name)
+
+
+def _make_empty(db: duckdb.DuckDBPyConnection, kind: Kind) -> None:
+    """The same for a kind of which the source has no record."""
+    types = {"row": "BIGINT", **{f"r0_{each.name}": SQL_TYPE[each.type] for each in kind.table.columns}}
+    nothing = [exp.alias_(sql(f"CAST(NULL AS {type_})"), name, quoted=True) for name, type_ in types.items()]
+    run(db, "CREATE TABLE :t AS :q", t=table(kind.name, "typed"), q=exp.select(*nothing).where(exp.false()))
+    run(db, "CREATE TABLE :t (row BIGINT, fault VARCHAR)", t=table(kind.name, "faulty"))
 
 
 def _field(of: Column, kind: Kind, aliases: bool) -> Field:

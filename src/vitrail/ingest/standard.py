@@ -6,8 +6,10 @@ docs/reference/fhir.md lists the rules with their sources.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from vitrail.ingest.codes import MOST_TARGETS, map_codes
@@ -64,20 +66,27 @@ def load_source_records(db: duckdb.DuckDBPyConnection, columns: Columns) -> None
 
 def _shorten_states(db: duckdb.DuckDBPyConnection) -> None:
     """OMOP's ``location.state`` has two letters."""
-    run(db, "CREATE TABLE lookup.state (name VARCHAR, code VARCHAR)")
-    for name, code in us_states().items():
-        run(db, "INSERT INTO lookup.state VALUES (:n, :c)", n=name, c=code)
+    _list(db, "state", us_states(), pa.string())
     for kind in ("person", "place"):
         state = table(kind, "staged")
-        run(db, "UPDATE :t AS t SET state = s.code FROM lookup.state AS s WHERE lower(trim(t.state)) = s.name", t=state)
+        run(
+            db,
+            "UPDATE :t AS t SET state = s.concept FROM lookup.state AS s WHERE lower(trim(t.state)) = s.code",
+            t=state,
+        )
 
 
 def _conventions(db: duckdb.DuckDBPyConnection) -> None:
     """``lookup.<list>``: code and concept of each list of codes with a concept of their own."""
     for name in ("gender", "race", "ethnicity", "visit", "operator"):
-        run(db, "CREATE TABLE :t (code VARCHAR, concept INTEGER)", t=table(name, "lookup"))
-        for code, concept in conventional_concepts(name).items():
-            run(db, "INSERT INTO :t VALUES (:c, :n)", t=table(name, "lookup"), c=code, n=concept)
+        _list(db, name, conventional_concepts(name), pa.int32())
+
+
+def _list(db: duckdb.DuckDBPyConnection, name: str, held: Mapping[str, Any], kind: pa.DataType) -> None:
+    """``lookup.<name>``: ``code`` and what it stands for."""
+    db.register("list", pa.table({"code": pa.array(held, pa.string()), "concept": pa.array(held.values(), kind)}))
+    run(db, "CREATE TABLE :t AS SELECT * FROM list", t=table(name, "lookup"))
+    db.unregister("list")
 
 
 def _concept(name: str, code: str) -> Node:
@@ -178,7 +187,7 @@ def _map_events(db: duckdb.DuckDBPyConnection) -> None:
         "CREATE TABLE given.event AS SELECT CASE WHEN substance THEN 'observation' ELSE of_domain END AS of_table,"
         " CASE WHEN substance THEN question ELSE concept END AS concept_id, CASE WHEN substance THEN concept ELSE"
         " coalesce(of_value, told) END AS value_concept_id, * EXCLUDE (concept, question, of_value, told, substance,"
-        " of_domain) FROM (SELECT e.row * :most + m.nth AS key, e.* EXCLUDE (fault, r0),"
+        " of_domain) FROM (SELECT e.row * :most + m.nth AS key, e.* EXCLUDE (row),"
         " m.concept_id AS concept, m.value_concept_id AS of_value, m.source_concept_id, m.vocabulary_id, m.code,"
         " :domains AS of_domain, e.r0_question IS NOT NULL AND coalesce(m.domain_id NOT IN ('Condition',"
         " 'Observation'), true) AS substance, coalesce(q.concept_id, 0) AS question, v.concept_id AS told,"
