@@ -1,7 +1,7 @@
 """What a source gave: OMOP rows in the staging database, and an account of every row of every file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import duckdb
@@ -19,7 +19,8 @@ class Extract:
     """The views ``extract.<table>`` of the staging database, with where they came from.
 
     ``ignored`` names the columns of each file that OMOP does not know. ``periods`` says how observation periods came
-    about; see :class:`vitrail.omop.snapshot.Manifest`.
+    about; see :class:`vitrail.omop.snapshot.Manifest`. ``derived`` counts what was made, merged or inferred by a
+    convention, under a constant name for each.
     """
 
     origin: Origin
@@ -27,6 +28,7 @@ class Extract:
     periods: Literal["given", "mapping/1", "events/1"]
     accounts: tuple[Account, ...]
     ignored: Mapping[str, tuple[str, ...]]
+    derived: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> dict[str, int]:

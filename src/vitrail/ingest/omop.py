@@ -13,19 +13,19 @@ import duckdb
 from vitrail.errors import SourceError
 from vitrail.ingest.ends import INFERRED, with_inferred_end
 from vitrail.ingest.fields import WANTED, parsed
-from vitrail.ingest.reading import Layout, Staged, first_line, plain, stage_csv
+from vitrail.ingest.reading import Layout, Staged, count_rows, first_line, plain, stage_csv
 from vitrail.ingest.records import (
     ROWS,
     Account,
     Field,
     Record,
-    cleaned,
     extract_view,
     judged_rows,
+    load_rows,
     noted,
     settled,
 )
-from vitrail.ingest.relations import Relation, duckdb_relation, parquet_relation, staged_text
+from vitrail.ingest.relations import Relation, attached, duckdb_relation, parquet_relation, staged_text
 from vitrail.ingest.typed import readable, typed
 from vitrail.omop.sql import Node, column, run, table
 from vitrail.omop.tables import CDM, Column, Table
@@ -70,17 +70,13 @@ class Loaded:
     inferred: int = 0
 
 
-def find_tables(source: Path, tables: Sequence[str]) -> dict[str, Path]:
+def find_tables(source: Path, tables: Sequence[str], db: duckdb.DuckDBPyConnection | None = None) -> dict[str, Path]:
     """Where ``source``, a directory or a DuckDB file, holds each of ``tables``. Raises SourceError.
 
     A table that is there twice is an error, and so is a file that lies elsewhere or is none.
     """
-    try:
-        entries = sorted(source.iterdir()) if source.is_dir() else []
-    except OSError as error:
-        raise SourceError(f"{source} is no directory that can be read.", "Name the tables' directory.") from error
     found: dict[str, Path] = {}
-    for path in entries:
+    for path in _entries(db, source):
         name = table_name(path)
         if name in found:
             raise SourceError(f"{source} holds two files for {name}.", "Keep one of them.")
@@ -92,9 +88,36 @@ def find_tables(source: Path, tables: Sequence[str]) -> dict[str, Path]:
     return wanted
 
 
+def _entries(db: duckdb.DuckDBPyConnection | None, source: Path) -> list[Path]:
+    if source.is_file() and db is not None:
+        return [source / name for name in attached(db, source).tables]
+    try:
+        return sorted(source.iterdir())
+    except OSError as error:
+        raise SourceError(f"{source} is no directory of tables.", "Name a directory, or a DuckDB file.") from error
+
+
+def other_tables(source: Path) -> list[Path]:
+    """Files of a directory that have the ending of a table and are none of OMOP's."""
+    if not source.is_dir():
+        return []
+    return [each for each in sorted(source.iterdir()) if each.is_file() and table_name(each) not in (*CDM, "")]
+
+
+def count_table(db: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The rows of a table that is not loaded. Raises SourceError where it cannot be read."""
+    relation = _relation(db, "counted", path)
+    if relation is not None:
+        return relation.rows
+    with plain(db, path) as file:
+        return count_rows(path, file, quoted=b"\t" not in first_line(file))
+
+
 def table_name(path: Path) -> str:
     """The table that a file, or a directory of Parquet files, is named after; empty where that is no name of a kind."""
     name = path.name.lower()
+    if path.parent.is_file():
+        return name
     ending = next((each for each in (*CSV, PARQUET) if name.endswith(each)), None)
     if ending is None:
         return name if path.is_dir() else ""
@@ -102,6 +125,8 @@ def table_name(path: Path) -> str:
 
 
 def _check_place(source: Path, name: str, path: Path) -> None:
+    if source.is_file():
+        return
     if not path.resolve().is_relative_to(source.resolve()):
         raise SourceError(f"{source}: the file for {name} lies elsewhere.", "Put the file itself there, not a link.")
     parts = path.is_dir() and not path.name.lower().endswith(CSV)
@@ -109,12 +134,17 @@ def _check_place(source: Path, name: str, path: Path) -> None:
         raise SourceError(f"{source}: what is named for {name} is no file.", "Put a file of the table there.")
 
 
-def load_table(db: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], path: Path) -> Loaded:
-    """Load one OMOP table. Raises SourceError where it lacks a column that OMOP requires, or cannot be read."""
+def load_table(
+    db: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], path: Path, hidden: Sequence[Column] = ()
+) -> Loaded:
+    """Load one OMOP table. Raises SourceError where it lacks a column that OMOP requires, or cannot be read.
+
+    ``hidden`` are columns that are read, and are in no extract.
+    """
     relation = _relation(db, table.name, path)
     if relation is None:
-        return load_staged(db, table, columns, stage_table(db, table.name, path), path)
-    return load_relation(db, table, columns, relation)
+        return load_staged(db, table, columns, stage_table(db, table.name, path), path, None, hidden)
+    return load_relation(db, table, columns, relation, hidden)
 
 
 def _relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Relation | None:
@@ -146,25 +176,31 @@ def load_staged(
     staged: Staged,
     path: Path,
     defaults: Mapping[str, Node] | None = None,
+    hidden: Sequence[Column] = (),
 ) -> Loaded:
     """The same from text rows; ``defaults`` are the texts of columns that the file may lack."""
     held = {_current_name(of, each): column(each, ROWS) for each in staged.columns}
     texts = {**(defaults or {}), **held}
     fields = [
-        _field(each, parsed(texts[each.name], each.type), texts[each.name]) for each in columns if each.name in texts
+        _field(each, parsed(texts[each.name], each.type), texts[each.name])
+        for each in (*columns, *hidden)
+        if each.name in texts
     ]
     record = _record(of, columns, fields, str(path))
-    run(db, "CREATE TABLE :t AS :q", t=table(of.name, "typed"), q=judged_rows(db, cleaned(staged), [record]))
-    run(db, "DROP TABLE :t", t=staged.table)
-    account = settled(db, of.name, [record], staged.malformed, staged.rows_in)
-    return _loaded(db, columns, record, account, staged.columns)
+    return _loaded(db, columns, record, load_rows(db, staged, [record]), staged.columns)
 
 
-def load_relation(db: duckdb.DuckDBPyConnection, of: Table, columns: Sequence[Column], relation: Relation) -> Loaded:
+def load_relation(
+    db: duckdb.DuckDBPyConnection,
+    of: Table,
+    columns: Sequence[Column],
+    relation: Relation,
+    hidden: Sequence[Column] = (),
+) -> Loaded:
     """The same from a table that has types; its rows are read where they lie."""
     held = {_current_name(of, name): (name, kind) for name, kind in relation.columns.items()}
     fields = []
-    for each in columns:
+    for each in (*columns, *hidden):
         if each.name in held:
             name, kind = held[each.name]
             _check_readable(relation, each, name, kind)

@@ -117,6 +117,13 @@ def _collide(db: duckdb.DuckDBPyConnection, keys: exp.Select, part: int, parts: 
     return bool(run(db, query, k=keys.subquery(), parts=parts, part=part)[0][0])
 
 
+def mark(db: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    """Where ``typed.<name>`` is a table, write each row's reason there too."""
+    if any_faulty(db, rows):
+        found = "UPDATE :t AS t SET fault = f.fault FROM :f AS f WHERE f.row = t.row AND t.fault IS NULL"
+        run(db, found, t=rows.typed, f=rows.faulty)
+
+
 def counted(db: duckdb.DuckDBPyConnection, rows: Rows) -> list[tuple[str, int, int]]:
     """Each reason with its rows and the first of them, in the order of the reasons."""
     found = run(db, "SELECT fault, count(*), min(row) FROM :f GROUP BY fault ORDER BY fault", f=rows.faulty)

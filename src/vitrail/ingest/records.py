@@ -19,6 +19,7 @@ from vitrail.ingest.quarantine import (
     collect,
     count_good,
     counted,
+    mark,
     quarantine_repeated,
     quarantine_unknown_persons,
 )
@@ -121,7 +122,9 @@ def load_rows(
     judged = judged_rows(db, cleaned(staged, missing), records, lookups)
     run(db, "CREATE TABLE :t AS :q", t=table(staged.name, "typed"), q=judged)
     run(db, "DROP TABLE :t", t=staged.table)
-    return settled(db, staged.name, records, staged.malformed, staged.rows_in)
+    account = settled(db, staged.name, records, staged.malformed, staged.rows_in)
+    mark(db, Rows(staged.name))
+    return account
 
 
 def settled(

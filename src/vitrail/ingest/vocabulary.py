@@ -25,7 +25,7 @@ _PARENTS = table("parent", "lookup")
 
 def load_vocabulary(db: duckdb.DuckDBPyConnection, directory: Path | None, columns: Columns) -> list[Loaded]:
     """Load the vocabulary's tables from ``directory``; those that it does not have are empty. Raises SourceError."""
-    found = find_tables(directory, VOCABULARY) if directory else {}
+    found = find_tables(directory, VOCABULARY, db) if directory else {}
     loaded = []
     for name in VOCABULARY:
         if name == "concept" and name in found:

@@ -1,0 +1,101 @@
+"""All tables of a source that is OMOP already: what is loaded, what is left out, and which codes are unmapped."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+
+from vitrail.errors import SourceError
+from vitrail.ingest.extract import Columns, Extract
+from vitrail.ingest.identifiers import hidden_columns, list_identifiers
+from vitrail.ingest.omop import (
+    REQUIRED_TABLES,
+    Loaded,
+    count_table,
+    find_tables,
+    load_table,
+    other_tables,
+)
+from vitrail.ingest.records import Account, Faulty, extract_view
+from vitrail.omop.snapshot import Origin
+from vitrail.omop.sql import column, run, sql, table
+from vitrail.omop.tables import CLINICAL, LEFT_OUT, PLACES, TABLES, VOCABULARY
+
+UNDECLARED = "OMOP tables of an undeclared origin"
+NOT_HELD = "no snapshot holds this table"
+ELSEWHERE = "the vocabulary is read from elsewhere"
+NOT_OMOP = "the file is no table of the Common Data Model"
+OTHERS = "other files"
+
+
+def load_cdm(
+    db: duckdb.DuckDBPyConnection,
+    source: Path,
+    columns: Columns,
+    words: Sequence[Loaded],
+    own_words: bool,
+    tell: Callable[[str], None],
+) -> Extract:
+    """Load all tables of ``source``, a directory or a DuckDB file, but the vocabulary. Raises SourceError.
+
+    ``words`` are the tables of the vocabulary, and ``own_words`` says whether they are those of the source.
+    """
+    found = find_tables(source, (*PLACES, *CLINICAL), db)
+    for name in REQUIRED_TABLES:
+        if name not in found:
+            raise SourceError(f"{source} has no table {name}.", f"Add {name}.csv or {name}.parquet.")
+    loaded = list(words)
+    for name in (*PLACES, *CLINICAL):
+        if name in found:
+            tell(f"reading {name}")
+            loaded.append(load_table(db, TABLES[name], columns[name], found[name], hidden_columns(name, columns[name])))
+        else:
+            extract_view(db, TABLES[name], columns[name], [])
+    tell("counting what is left out")
+    accounts = (*(each.account for each in loaded), *_left_out(db, source, own_words))
+    list_identifiers(db)
+    list_unmapped(db, columns)
+    inferred = {f"{each.account.source}: end dates inferred": each.inferred for each in loaded if each.inferred}
+    ignored = {each.account.source: each.ignored for each in loaded if each.ignored}
+    origin = Origin(name=UNDECLARED, format="omop", public=False)
+    return Extract(origin, "true", "given", accounts, ignored, inferred)
+
+
+def _left_out(db: duckdb.DuckDBPyConnection, source: Path, own_words: bool) -> list[Account]:
+    """An account of each table that is not read, and one of all files that are no OMOP tables."""
+    reasons = dict.fromkeys(LEFT_OUT, NOT_HELD) | ({} if own_words else dict.fromkeys(VOCABULARY, ELSEWHERE))
+    found = find_tables(source, tuple(reasons), db)
+    accounts = []
+    for name, path in found.items():
+        said = f"{name} of the source" if name in VOCABULARY else name
+        accounts.append(_quarantined(said, count_table(db, path), reasons[name]))
+    rows = sum(count_table(db, path) for path in other_tables(source))
+    return [*accounts, *([_quarantined(OTHERS, rows, NOT_OMOP)] if rows else [])]
+
+
+def _quarantined(source: str, rows: int, reason: str) -> Account:
+    return Account(source, rows, 0, (Faulty(reason, rows),) if rows else ())
+
+
+def list_unmapped(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
+    """Fill ``extract.unmapped`` with the source codes of events that have concept 0.
+
+    The vocabulary of a code is that of its source concept, where it has one.
+    """
+    for name in CLINICAL:
+        of, held = TABLES[name], {each.name for each in columns[name]}
+        stem = str(of.concept).removesuffix("_concept_id")
+        code, source = f"{stem}_source_value", f"{stem}_source_concept_id"
+        if of.concept is None or code not in held:
+            continue
+        run(
+            db,
+            "INSERT INTO extract.unmapped SELECT :name, coalesce(c.vocabulary_id, ''), :code, count(*) FROM :t AS t"
+            " LEFT JOIN extract.concept AS c ON c.concept_id = nullif(:source, 0) WHERE :concept = 0"
+            " AND :code IS NOT NULL GROUP BY ALL",
+            name=name,
+            code=column(code, "t"),
+            source=column(source, "t") if source in held else sql("CAST(NULL AS INTEGER)"),
+            concept=column(of.concept, "t"),
+            t=table(name, "extract"),
+        )

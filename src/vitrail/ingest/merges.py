@@ -1,0 +1,71 @@
+"""Persons who were found to be one: the rows of the old person go to the survivor.
+
+Pseudonyms are keyed on the survivor, so they must be known before any row is judged
+(:func:`vitrail.ingest.records.judged_rows` applies them, and quarantines the old person's own row).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from vitrail.errors import SourceError
+from vitrail.ingest.fields import parsed, present
+from vitrail.ingest.mapped import hashed
+from vitrail.ingest.reading import Layout, stage_csv
+from vitrail.omop.sql import column, run
+
+COLUMNS = ("old_person_id", "person_id")
+
+
+def read_merges(db: duckdb.DuckDBPyConnection, path: Path, text_ids: bool = False) -> None:
+    """Add the merges of a CSV file with the columns :data:`COLUMNS` to ``given.merge``, chains followed to their end.
+
+    ``text_ids`` says that the source's person ids are texts, and stand as their hash. Raises SourceError.
+    """
+    staged = stage_csv(db, "merge", path, Layout())
+    if tuple(each.lower() for each in staged.columns) != COLUMNS:
+        raise SourceError(f"{path} is no list of merges.", f"Write {','.join(COLUMNS)} in its first line.")
+    if staged.malformed:
+        raise SourceError(f"{path} has lines that are no merges.", "Write two ids in each line.")
+    texts = [present(column(each)) for each in staged.columns]
+    ids = [hashed(text) if text_ids else parsed(text, "id") for text in texts]
+    query = "SELECT :old AS old, :new AS new, rowid + 1 AS row FROM :t ORDER BY row"
+    rows = run(db, query, old=ids[0], new=ids[1], t=staged.table)
+    bad = next((row for old, new, row in rows if old is None or new is None), None)
+    if bad is not None:
+        raise SourceError(f"{path}, row {bad}, does not hold two person ids.", "Write two ids in each line.")
+    run(db, "DROP TABLE :t", t=staged.table)
+    _insert(db, [(old, new) for old, new, _ in rows])
+    resolve_merges(db, str(path))
+
+
+def resolve_merges(db: duckdb.DuckDBPyConnection, where: str = "The source") -> None:
+    """Follow the chains in ``given.merge``: each old id once, with the id that stands at its chain's end.
+
+    Raises SourceError where an id is merged into two others, or a chain is a circle.
+    """
+    pairs = run(db, "SELECT DISTINCT old, survivor FROM given.merge WHERE old IS NOT NULL AND survivor IS NOT NULL")
+    survivors: dict[int, int] = dict(pairs)  # type: ignore[arg-type]
+    if len(survivors) < len(pairs):
+        raise SourceError(f"{where} merges one person into two others.", "Keep the merge that holds.")
+    run(db, "DELETE FROM given.merge")
+    _insert(db, [(old, _end(survivors, old, where)) for old in survivors])
+
+
+def _end(survivors: Mapping[int, int], old: int, where: str) -> int:
+    person, steps = old, 0
+    while person in survivors:
+        person, steps = survivors[person], steps + 1
+        if steps > len(survivors):
+            raise SourceError(f"{where} merges persons in a circle.", "Say which of them survives.")
+    return person
+
+
+def _insert(db: duckdb.DuckDBPyConnection, pairs: list[tuple[int, int]]) -> None:
+    columns = zip(*pairs, strict=True) if pairs else ((), ())
+    names = ("old", "survivor")
+    db.register("merges", pa.table({name: pa.array(ids, pa.int64()) for name, ids in zip(names, columns, strict=True)}))
+    run(db, "INSERT INTO given.merge SELECT old, survivor FROM merges")
+    db.unregister("merges")
