@@ -30,6 +30,9 @@ REACH = 7 * WEEKS
 CUT = 365
 """Under ``count`` fewer than this many days are cut at either end."""
 
+MANY = 20
+"""Among so many people one day may be a mistake, among twice as many two, up to k."""
+
 EPOCH = date(2000, 1, 1)
 """The day on which everybody's observation begins under ``count``. It says nothing of any calendar."""
 
@@ -54,7 +57,10 @@ class Moves:
 
 @dataclass(frozen=True)
 class Extent:
-    """The first and the last day on which at least k people are observed, in days from 1970-01-01."""
+    """The first and the last day on which people are observed, in days from 1970-01-01.
+
+    A day that a few people alone are observed on may be a mistake: of many people, the k-th counts.
+    """
 
     first: int
     last: int
@@ -62,18 +68,19 @@ class Extent:
 
 def extent(db: duckdb.DuckDBPyConnection) -> Extent:
     """The extent of the extract. Raises SourceError where fewer than k people are observed."""
-    found = run(
+    people = int(run(db, "SELECT count(DISTINCT person_id) FROM extract.observation_period")[0][0])
+    if people < K:
+        what = f"Fewer than {K} people are observed, too few to hide among."
+        raise SourceError(what, "Load more people, or data that are deidentified already.")
+    first, last = run(
         db,
-        "SELECT min(first, :k)[-1], max(last, :k)[-1], count(*) FROM ("
+        "SELECT min(first, :some)[-1], max(last, :some)[-1] FROM ("
         " SELECT min(observation_period_start_date) - DATE '1970-01-01' AS first,"
         " max(observation_period_end_date) - DATE '1970-01-01' AS last"
         " FROM extract.observation_period GROUP BY person_id) AS o",
-        k=K,
+        some=min(K, 1 + people // MANY),
     )[0]
-    if found[2] < K:
-        what = f"Fewer than {K} people are observed, too few to hide among."
-        raise SourceError(what, "Load more people, or data that are deidentified already.")
-    return Extent(int(found[0]), int(found[1]))
+    return Extent(int(first), int(last))
 
 
 def moves(profile: Profile, keys: tuple[bytes, bytes], persons: Days, starts: Days, anchors: Days, of: Extent) -> Moves:

@@ -13,8 +13,10 @@ from sqlglot import exp
 
 from vitrail.deid import places, rare
 from vitrail.deid.columns import ACTIONS, action
+from vitrail.deid.notes import HELD, clean_notes
 from vitrail.deid.persons import PERSONS
 from vitrail.deid.profile import Profile
+from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
 from vitrail.omop.snapshot import File, Removed, Ruled, described
 from vitrail.omop.sql import Node, column, run, sql, table
@@ -43,13 +45,19 @@ class Deidentified:
 
 @dataclass
 class Writer:
-    """Writes one table after the other. ``order`` is a key that nothing without persons can be ordered by."""
+    """Writes one table after the other.
+
+    ``order`` is a key that tells in which order stands what has no person; ``cleaner`` cleans notes; ``held`` counts
+    those that were held back.
+    """
 
     db: duckdb.DuckDBPyConnection
     columns: Mapping[str, Sequence[Column]]
     profile: Profile
     order: bytes
+    cleaner: Cleaner
     into: Path
+    held: int = 0
 
     def write(self, of: Table) -> tuple[File, list[Removed], list[Ruled]]:
         """Write a table; raises SnapshotError where a record was lost on the way."""
@@ -81,11 +89,12 @@ class Writer:
         lost = run(self.db, "SELECT count(*) FROM :t", t=source)[0][0] - kept
         if lost == 0:
             return []
-        if lost < 0 or self.profile.days == "keep" or not _of_persons(of):
+        held = self.held if of.name == "note" else 0
+        if lost < held or (self.profile.days == "keep" and lost > held) or not _of_persons(of):
             raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
         query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
         gone = int(run(self.db, query, t=source, p=PERSONS)[0][0])
-        found = ((NOT_OBSERVED, gone), (TRIMMED, lost - gone))
+        found = ((NOT_OBSERVED, gone), (TRIMMED, lost - gone - held), (HELD, held))
         return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
 
     def _sorted(self, of: Table) -> exp.Select:
@@ -128,8 +137,6 @@ class Writer:
             return places.three_digits(given)
         if rule == "state":
             return places.known_state(given)
-        if rule == "note":
-            return sql("''")
         if self.profile.days == "keep" or rule not in ("date", "birth"):
             return given
         if rule == "birth":
@@ -142,6 +149,8 @@ class Writer:
         count = "SELECT count(:c) FROM :t"
         if rule == "string":
             changed = rare.keep_common(self.db, rows, name)
+        elif rule == "note":
+            changed, self.held = clean_notes(self.db, rows, self.cleaner)
         elif rule == "zip":
             changed = places.leave_out_small_places(self.db, rows)
         elif rule == "concept" and self.profile.rare:

@@ -32,6 +32,9 @@ SHIFTS = "date shifts, version 1"
 CUTS = "edge cuts, version 1"
 """The purpose of the key that draws how much of each person's first and last year is cut."""
 
+SURROGATES = "surrogates of notes, version 1"
+"""The purpose of the key that draws the surrogates of names and numbers in notes."""
+
 SECRET = "VITRAIL_SITE_SECRET"  # noqa: S105  # the name of a variable
 SECRET_COMMAND = "VITRAIL_SITE_SECRET_COMMAND"  # noqa: S105
 COMMAND_SECONDS = 60

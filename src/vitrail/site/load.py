@@ -7,8 +7,10 @@ from pathlib import Path
 from vitrail.deid.columns import wanted
 from vitrail.deid.crosswalk import read_crosswalk, write_crosswalk
 from vitrail.deid.deidentify import Writer, deidentify
+from vitrail.deid.keys import SURROGATES, sub_key
 from vitrail.deid.persons import Keys, number_persons
 from vitrail.deid.profile import named
+from vitrail.deid.text.clean import Cleaner
 from vitrail.ingest.mapped import LEFT_OUT
 from vitrail.ingest.source import Format, ingest
 from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest
@@ -40,13 +42,14 @@ def load(
     """
     tell = progress or (lambda _: None)
     rules, columns, keys = named(profile), wanted(), Keys.of(site.secret)
+    cleaner = Cleaner(sub_key(site.secret, SURROGATES))
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk)
     reads = [source, *([vocabulary] if vocabulary else [])]
     with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial:
         extract = ingest(db, source, format, mapping, vocabulary, columns, tell)
         # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
         write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
-        written = deidentify(Writer(db, columns, rules, keys.order, partial), tell)
+        written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
         tell("checking quality")
         checks = checked(
             db, partial, written.files, columns, rules.calendar or extract.calendar, extract.rows_in,
