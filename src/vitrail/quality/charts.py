@@ -11,7 +11,7 @@ from vitrail.omop.tables import VOCABULARY
 from vitrail.quality.history import Loaded
 
 INK, SOFT, LINE = "#22262b", "#5d6673", "#d9d6cd"
-HARD, FAILED, ROWS = "#8c1c2c", "#c8651b", "#1b4b98"
+HARD, FAILED, ROWS = "#8c1c2c", "#b85812", "#1b4b98"
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 MOST = 24
 """Loads that a picture shows, the latest."""
@@ -83,29 +83,24 @@ def _quarantine(loads: Numbered) -> Picture | None:
 
 def _rows(loads: Numbered) -> Picture:
     tables = [
-        table
-        for table in loads[-1][1].rows
-        if table not in NO_RECORDS and any(each.rows.get(table) for _, each in loads)
+        name for name in loads[-1][1].rows if name not in NO_RECORDS and any(each.rows.get(name) for _, each in loads)
     ]
     points = [
-        {"load": number, "table": table, "rows": each.rows.get(table, 0)} for number, each in loads for table in tables
+        {"load": number, "table": name, "order": order, "rows": each.rows.get(name, 0)}
+        for number, each in loads
+        for order, name in enumerate(tables)
     ]
     alt = _altair()
-    axis = alt.Axis(tickCount=3, format="~s")
-    base = alt.Chart().encode(
-        _loads(alt), alt.Y("rows:Q", title=None, axis=axis, scale=alt.Scale(zero=False, padding=4))
-    )
+    base = alt.Chart().encode(_loads(alt), alt.Y("rows:Q", title=None, axis=alt.Axis(tickCount=2, format="~s")))
     dots = base.mark_point(color=ROWS, filled=True, size=30, opacity=1)
     layers = alt.layer(base.mark_line(color=ROWS, strokeWidth=2), dots, data=alt.Data(values=points))
     header = alt.Header(title=None, labelFontSize=12, labelColor=INK, labelAnchor="start", labelPadding=4)
-    facets = layers.properties(width=165, height=70).facet(
-        facet=alt.Facet("table:N", header=header, sort=tables), columns=4, spacing={"row": 18, "column": 26}
+    order = alt.EncodingSortField(field="order", op="min")
+    facets = layers.properties(width=190, height=64).facet(
+        facet=alt.Facet("table:N", header=header, sort=order), columns=4, spacing={"row": 18, "column": 30}
     ).resolve_scale(y="independent", x="shared")  # fmt: skip
-    return Picture(
-        _svg(facets),
-        "Rows of each table",
-        f"From load {loads[0][0]} to load {loads[-1][0]}; the table below says the totals.",
-    )
+    return Picture(_svg(facets), "Rows of each table",
+                   f"From load {loads[0][0]} to load {loads[-1][0]}; the table below says the totals.")  # fmt: skip
 
 
 def _loads(alt: Any) -> Any:

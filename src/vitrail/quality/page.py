@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vitrail.governance.waiver import Failing, Waiver
 from vitrail.omop.snapshot import Check, Manifest
@@ -84,5 +84,12 @@ def _environment() -> Environment:
         loader=PackageLoader("vitrail.quality"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals.update(percent=percent, place=place, drawn=Markup)
+    environment.globals.update(percent=percent, place=place, drawn=Markup, coded=_coded)
     return environment
+
+
+def _coded(text: str) -> Markup:
+    """Our own words, with what stands between backticks as code."""
+    parts = text.split("`")
+    marked = [Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)]
+    return Markup("").join(marked)

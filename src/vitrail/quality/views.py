@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vitrail.omop.snapshot import Check, Manifest
-from vitrail.omop.tables import VOCABULARY
+from vitrail.omop.tables import TABLES, VOCABULARY
 from vitrail.quality.history import Loaded, key
 from vitrail.quality.meaning import MEANINGS, Category, Meaning, meaning
 
@@ -15,10 +15,12 @@ WORST = {"hard": 0, "failed": 1, "passed": 2, "measured": 3, "not applicable": 4
 
 
 def percent(share: float) -> str:
-    """A share of 1 as a percentage; what is more than nothing never reads as nothing."""
+    """A share of 1 as a percentage; what is more than nothing never reads as nothing, nor less than all as all."""
     if 0 < share < 0.0001:
         return f"<{GAP}0.01{GAP}%"
-    places = 2 if share < 0.01 else 1
+    if 0.9995 <= share < 1:
+        return f">{GAP}99.9{GAP}%"
+    places = 2 if share < 0.1 else 1
     return f"{100 * share:.{places}f}".rstrip("0").rstrip(".") + f"{GAP}%"
 
 
@@ -30,8 +32,16 @@ def share(of: Check) -> float:
 def place(of: Check) -> str:
     """Where a check looks, below its table."""
     what = of.field or "the table"
+    if of.name == "isForeignKey":
+        column = TABLES[of.table].column(what) if of.table in TABLES else None
+        what = f"{what} → {column.references}" if column is not None else what
     concept = "" if of.concept is None else f", concept {of.concept}"
     return what + concept + ("" if of.unit is None else f" in unit {of.unit}")
+
+
+def _whole_place(of: Check) -> str:
+    """Where a check looks, its table with it."""
+    return of.table if of.field is None else f"{of.table}.{place(of)}"
 
 
 def look(of: Check) -> str:
@@ -92,7 +102,7 @@ def grouped(checks: Iterable[Check]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Checks by name, each with its places."""
     found: dict[str, list[str]] = {}
     for each in checks:
-        found.setdefault(each.name, []).append(f"{each.table}: {place(each)}")
+        found.setdefault(each.name, []).append(_whole_place(each))
     return tuple((name, tuple(places)) for name, places in found.items())
 
 
