@@ -32,6 +32,7 @@ MOST_TARGETS = 4096
 _MAP = Table(
     SITE_MAP,
     (
+        Column("line", "id", True),  # made here: a code may stand in several lines, once for each target
         Column("source_code", "str", True),
         Column("source_vocabulary_id", "str", True),
         Column("target_concept_id", "int", True),
@@ -51,14 +52,16 @@ def load_site_map(db: duckdb.DuckDBPyConnection, path: Path | None) -> tuple[Acc
         return ()
     staged = stage_table(db, SITE_MAP, path)
     names = {each.lower(): each for each in staged.columns}
-    missing = [each.name for each in _MAP.columns if each.required and each.name not in names]
+    missing = [each.name for each in _MAP.columns[1:] if each.required and each.name not in names]
     if missing:
         raise SourceError(f"{path} lacks {', '.join(missing)}.", "Write OMOP's columns in its first line.")
-    fields = tuple(_field(each, names[each.name]) for each in _MAP.columns if each.name in names)
+    line = Field(_MAP.columns[0], sql("cleaned.rowid + 1"))
+    fields = (line, *(_field(each, names[each.name]) for each in _MAP.columns[1:] if each.name in names))
     targets = named(table("concept", "extract"), "target")
-    found = sql("target.concept_id = :v", v=parsed(column(names["target_concept_id"], ROWS), "int"))
+    target = parsed(column(names["target_concept_id"], ROWS), "int")
+    found = sql("target.concept_id = :v", v=target)
     standard = sql("target.standard_concept = 'S' AND target.invalid_reason IS NULL")
-    unknown = sql("(:v) IS NOT NULL AND (:s) IS NOT TRUE", v=column(names["target_concept_id"], ROWS), s=standard)
+    unknown = sql("(:v) IS NOT NULL AND (:s) IS NOT TRUE", v=target.copy(), s=standard)
     record = Record(_MAP, fields, None, ((unknown, UNKNOWN_TARGET),))
     account = load_rows(db, staged, [record], (), [Lookup(targets, found)])
     invalid = column("r0_invalid_reason") if "invalid_reason" in names else exp.null()

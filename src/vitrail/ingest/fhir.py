@@ -43,7 +43,7 @@ def load_fhir(
     reader.flush()
     tell("mapping codes")
     load_source_records(db, columns)
-    ignored = {file: (f"{count} extensions",) for file, count in sorted(reader.extensions.items())}
+    ignored = {file: (f"{count} extensions",) for file, count in sorted(reader.extensions.items()) if count}
     return reader.counts.accounts(db), ignored
 
 

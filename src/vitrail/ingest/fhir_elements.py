@@ -21,7 +21,7 @@ _DATE = re.compile(
 )
 _ID = re.compile(r"[A-Za-z0-9\-._~:]{1,128}")
 _CODE = re.compile(r"\S(?:[^\t\r\n]{0,498}\S)?")
-_URL = re.compile(r"(https?://[^\s?#]+?)/([A-Za-z]{1,40})/([^/\s?#]+)")
+_URL = re.compile(r"(https?://[^\s?#]+?)/([A-Z][A-Za-z]{1,39})/([^/\s?#]+)(?:/_history/[^/\s?#]+)?")
 
 CHARSETS = {"utf-8": "utf-8-sig", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252",
             "utf-16": "utf-16", "utf-16le": "utf-16-le", "iso-8859-15": "iso-8859-15"}  # fmt: skip
@@ -206,7 +206,7 @@ class References:
         return identified(kind, text(identifier, "system"), value)
 
     def _by_address(self, reference: str, kind: str) -> str | None:
-        absolute = _URL.match(reference)
+        absolute = _URL.fullmatch(reference)
         if absolute is None:
             type_, _, rest = reference.partition("/")
             return rest.partition("/")[0] or None if type_ == kind else None
@@ -217,7 +217,7 @@ class References:
         """The alias under which a bundle's entry may be referred to. Raises Unfit where it is of another server."""
         if url is None:
             return None
-        absolute = _URL.match(url)
+        absolute = _URL.fullmatch(url)
         if absolute is None:
             return url if url.startswith("urn:") else None
         self.one_server(absolute[1])

@@ -62,16 +62,22 @@ def entries(source: Path) -> Iterator[Entry]:
     read = 0
     for ordinal, path in enumerate(_files(source), 1):
         kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-        if kind == "ndjson":
-            yield from _lines(path, _called(path, ordinal))
-        elif kind == "json":
-            yield from _numbered(_document(path), numbers)
-        else:
-            yield from _numbered(iter([Entry("other files", 0, fault=OTHER)]), numbers)
-            continue
-        read += 1
+        read += kind in ("ndjson", "json")
+        try:
+            if kind == "ndjson":
+                yield from _lines(path, _called(path, ordinal))
+            else:
+                yield from _numbered(_document(path) if kind == "json" else _other(), numbers)
+        except OSError as error:
+            raise SourceError(
+                f"{source}: file {ordinal} in the order of names cannot be read.", "Let the site's user read it."
+            ) from error
     if not read:
         raise SourceError(f"{source} has no FHIR resources.", "Name a directory with .ndjson or .json files.")
+
+
+def _other() -> Iterator[Entry]:
+    yield Entry("other files", 0, fault=OTHER)
 
 
 def _files(source: Path) -> list[Path]:
@@ -151,11 +157,9 @@ def _line(parser: StrictJson, line: bytes, name: str, number: int) -> Iterator[E
 
 
 def _entry(name: str, number: int, value: object, fault: str | None, url: object = None) -> Entry:
-    if fault is None and (not isinstance(value, dict) or value.get("resourceType") not in RESOURCE_TYPES):
-        fault = f"what stands there {NO_RESOURCE}"
-    if fault is not None or not isinstance(value, dict):
-        return Entry(name, number, fault=fault)
-    return Entry(name, number, value, url if isinstance(url, str) else None)
+    if fault is None and isinstance(value, dict) and str(value.get("resourceType")) in RESOURCE_TYPES:
+        return Entry(name, number, value, url if isinstance(url, str) else None)
+    return Entry(name, number, fault=fault or f"what stands there {NO_RESOURCE}")
 
 
 def _document(path: Path) -> Iterator[Entry]:

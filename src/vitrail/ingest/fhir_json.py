@@ -15,7 +15,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 BROKEN = "is no JSON"
 TWICE = "has a key twice"
 NO_NUMBER = "has a number that is none"
-HALF = "has half of a character"
+NO_TEXT = "has half of a character, or one that is none"
 TOO_DEEP = "is nested too deep"
 MODIFIED = "has a modifierExtension, which must not be overlooked"
 """https://hl7.org/fhir/R4/extensibility.html#modifierExtension: who does not know it must not read on."""
@@ -47,8 +47,8 @@ class StrictJson:
             raise BrokenJson(TOO_DEEP) from error
         except ValueError as error:
             raise BrokenJson from error
-        if self._fault is None and "\\u" in text[start:end] and not _whole(value):
-            self._fault = HALF
+        if self._fault is None and text.find("\\u", start, end) >= 0:
+            self._fault = _judged(value)
         return value, end, self._fault
 
     def value(self, text: str) -> tuple[Any, str | None]:
@@ -106,12 +106,16 @@ class StrictJson:
         return number
 
 
-def _whole(value: Any) -> bool:
+def _judged(value: Any) -> str | None:
+    """What is wrong with texts that were written with escapes: only those can hold what UTF-8 cannot, or a NUL."""
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        written = json.dumps(value, ensure_ascii=False)
+        written.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return NO_TEXT
+    except RecursionError:
+        return TOO_DEEP
+    return NO_TEXT if "\\u0000" in written else None
 
 
 def _after_space(text: str, place: int) -> int:

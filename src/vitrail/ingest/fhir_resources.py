@@ -24,6 +24,7 @@ from vitrail.ingest.fhir_elements import (
     parts,
     period,
     text,
+    texts,
     unit,
 )
 from vitrail.ingest.fhir_types import INTENTS, STATUSES
@@ -342,7 +343,7 @@ def allergy(resource: Element, reading: Reading) -> Made:
     _verified(resource, ALLERGY_STATUS)
     row = _event(resource, reading, "observation", "patient") | {
         "codes": _needed(codes(part(resource, "code"))),
-        "question": allergy_to((resource.get("category") or [None])[0]),
+        "question": allergy_to(next(iter(texts(resource, "category")), None)),
         "start": day(resource, "onsetDateTime") or day(resource, "recordedDate"),
         "provider_id": reading.clinician(resource, "recorder"),
         "type": str(EHR),

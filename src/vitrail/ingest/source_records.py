@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
-import pyarrow as pa
 from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.fields import SQL_TYPE, WANTED, parsed
 from vitrail.ingest.mapped import hashed
+from vitrail.ingest.merges import resolve_merges
 from vitrail.ingest.reading import Staged
 from vitrail.ingest.records import DUPLICATE, ROWS, Account, Faulty, Field, Lookup, Record, load_rows
 from vitrail.omop.sql import column, run, sql, table
@@ -225,40 +225,17 @@ def resolve_aliases(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def fill_merges(db: duckdb.DuckDBPyConnection) -> None:
-    """``given.merge``: the persons of whom the source says that another stands for them, chains followed to their end.
-
-    Raises SourceError where two stand for one, or persons stand for each other in a circle.
-    """
-    pairs = run(
+    """Add the persons of whom the source says that another stands for them to ``given.merge``. Raises SourceError."""
+    run(
         db,
-        "SELECT DISTINCT :old, :survivor FROM :m AS m LEFT JOIN :a AS o ON o.alias = m.old"
-        " LEFT JOIN :a AS s ON s.alias = m.survivor ORDER BY ALL",
+        "INSERT INTO given.merge SELECT DISTINCT :old, :survivor FROM :m AS m LEFT JOIN :a AS o ON o.alias = m.old"
+        " LEFT JOIN :a AS s ON s.alias = m.survivor",
         old=hashed(sql("coalesce(o.key, m.old)")),
         survivor=hashed(sql("coalesce(s.key, m.survivor)")),
         m=MERGE,
         a=ALIAS,
     )
-    ends = dict[int, int]((old, survivor) for old, survivor in pairs)
-    if len(ends) < len(pairs):
-        raise SourceError("The source says of one person that two others stand for it.", "Correct its Patient.link.")
-    rows = [(old, _end(ends, old)) for old in ends]
-    merged = {
-        "old": pa.array([old for old, _ in rows], pa.int64()),
-        "survivor": pa.array([end for _, end in rows], pa.int64()),
-    }
-    db.register("merges", pa.table(merged))
-    db.execute("INSERT INTO given.merge SELECT * FROM merges")
-    db.unregister("merges")
-
-
-def _end(survivors: Mapping[int, int], person: int) -> int:
-    passed = {person}
-    while person in survivors:
-        person = survivors[person]
-        if person in passed:
-            raise SourceError("Persons of the source stand for each other in a circle.", "Correct its Patient.link.")
-        passed.add(person)
-    return person
+    resolve_merges(db)
 
 
 def check_hashes(db: duckdb.DuckDBPyConnection) -> None:

@@ -23,14 +23,14 @@ from vitrail.ingest.source_records import (
     resolve_aliases,
 )
 from vitrail.omop.sql import Node, column, run, sql, table
-from vitrail.omop.tables import CLINICAL, EVENT_TABLE, PLACES, TABLES, Table
+from vitrail.omop.tables import CLINICAL, EVENT_TABLE, PLACES, TABLES
 from vitrail.vocabulary.mapping_files import conventional_concepts, us_states
 
 NO_PRODUCT = "what it refers to for its code is not there"
 UNUSED = "nothing that was loaded refers to it"
 
 EHR, PRESCRIPTION, DISPENSING, ADMINISTRATION, REPORTED = 32817, 32838, 32825, 32818, 32865
-ENCOUNTER, NOTE, PROBLEMS, LAB, FROM_EHR = 32827, 32831, 32840, 32856, 32882
+ENCOUNTER, NOTE, PROBLEMS, LAB = 32827, 32831, 32840, 32856
 """Where a record is from, in OMOP's type concepts (https://ohdsi.github.io/CommonDataModel/cdm54.html)."""
 
 ALLERGY_TO = {"drug": "SNOMED\t416098002", "food": "SNOMED\t414285001", "": "SNOMED\t419199007"}
@@ -59,7 +59,6 @@ def load_source_records(db: duckdb.DuckDBPyConnection, columns: Columns) -> None
     _visits(db, columns)
     _events(db, columns)
     _others(db, columns)
-    _observation_periods(db, columns)
     fill_known_identifiers(db)
     _unmapped(db)
 
@@ -311,7 +310,7 @@ def _others(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
             _view(db, name, columns, {}, "SELECT 1 AS one WHERE false")
 
 
-_MADE = (*_OWN, "person", "visit_occurrence", "death", "note", "payer_plan_period", "observation_period", *PLACES)
+_MADE = (*_OWN, "person", "visit_occurrence", "death", "note", "payer_plan_period", *PLACES)
 
 
 def _with_concept(rows: str) -> Node:
@@ -346,42 +345,6 @@ _PROVIDER: Values = {
     "care_site_id": "site",
     "gender_concept_id": _concept("gender", "r0_gender"),
 }
-
-
-def _observation_periods(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
-    """From the first to the last event of each person: these sources say nothing of enrolment.
-
-    https://ohdsi.github.io/CommonDataModel/cdm54.html#observation_period
-    """
-    tables = [TABLES[name] for name in CLINICAL if TABLES[name].start and name in _MADE and name not in _NO_EVENT]
-    days = exp.union(*(_days(of.name, each) for of in tables for each in _ends(of)), distinct=False)
-    run(
-        db,
-        "CREATE TABLE given.period AS SELECT row_number() OVER (ORDER BY person_id) AS id, * FROM (SELECT person_id,"
-        " min(day) AS first, max(day) AS last FROM :d GROUP BY person_id) AS s",
-        d=days.subquery("event"),
-    )
-    values: Values = {
-        "observation_period_id": "id",
-        "person_id": "person_id",
-        "observation_period_start_date": "first",
-        "observation_period_end_date": "last",
-        "period_type_concept_id": str(FROM_EHR),
-    }
-    _view(db, "observation_period", columns, values, "SELECT * FROM given.period")
-
-
-_NO_EVENT = ("observation_period", "payer_plan_period", "death")
-
-
-def _ends(of: Table) -> tuple[str, ...]:
-    """The days of a record: when it began, and when a visit ended."""
-    return (str(of.start), str(of.end)) if of.name == "visit_occurrence" else (str(of.start),)
-
-
-def _days(name: str, day: str) -> exp.Select:
-    query = exp.select("person_id", exp.alias_(column(day), "day")).from_(table(name, "extract"))
-    return query.where(sql(":d IS NOT NULL", d=column(day)))
 
 
 def _unmapped(db: duckdb.DuckDBPyConnection) -> None:
