@@ -54,7 +54,12 @@ def join(
 @app.command()
 def load(
     directory: Directory,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file or directory.", show_default=False)],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A directory, a file, or postgresql://user@host/db?schema=cdm.", show_default=False
+        ),
+    ],
     form: Annotated[
         Literal["omop", "csv", "fhir", "synthea"],
         typer.Option("--format", help="csv needs --mapping.", show_default=False),
@@ -62,17 +67,22 @@ def load(
     profile: Annotated[str, typer.Option(help="already-deidentified.", show_default=False)],
     mapping: Annotated[Path | None, typer.Option(metavar="FILE", help="What the CSV files mean.")] = None,
     vocabulary: Annotated[Path | None, typer.Option(metavar="DIR", help="The vocabulary's tables.")] = None,
+    merges: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Persons who are one: old_person_id,person_id.")
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="Anybody may have these data.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
+    from vitrail.ingest.postgres import is_address
     from vitrail.site.load import load as load_source
     from vitrail.site.node import Node
     from vitrail.site.quality_page import write_page
 
     node = Node.open(directory)
     snapshot = load_source(
-        node.directory, source, format=form, profile=profile, mapping=mapping, vocabulary=vocabulary, public=public,
+        node.directory, source if is_address(source) else Path(source), format=form, profile=profile, mapping=mapping,
+        vocabulary=vocabulary, merges=merges, public=public,
         progress=lambda step: typer.echo(f"{step} …", err=True),
     )  # fmt: skip
     node.loaded(snapshot)

@@ -1,6 +1,7 @@
 """All tables of a source that is OMOP already: what is loaded, what is left out, and which codes are unmapped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,8 @@ from vitrail.ingest.omop import (
     load_table,
     other_tables,
 )
+from vitrail.ingest.postgres import Address, Exported, export
+from vitrail.ingest.reading import scratch
 from vitrail.ingest.records import Account, Faulty, extract_view
 from vitrail.omop.snapshot import Origin
 from vitrail.omop.sql import column, run, sql, table
@@ -26,6 +29,14 @@ NOT_HELD = "no snapshot holds this table"
 ELSEWHERE = "the vocabulary is read from elsewhere"
 NOT_OMOP = "the file is no table of the Common Data Model"
 OTHERS = "other files"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A database that was copied: the directory of its tables, and what is known of each."""
+
+    directory: Path
+    tables: Mapping[str, Exported]
 
 
 def load_cdm(
@@ -99,3 +110,23 @@ def list_unmapped(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
             concept=column(of.concept, "t"),
             t=table(name, "extract"),
         )
+
+
+def copy_database(db: duckdb.DuckDBPyConnection, address: str, columns: Columns, own_words: bool) -> Copied:
+    """Copy a PostgreSQL database into the staging area. Raises SourceError."""
+    names = {name: [each.name for each in (*held, *hidden_columns(name, held))] for name, held in columns.items()}
+    if not own_words:
+        names = {name: held for name, held in names.items() if name not in VOCABULARY}
+    into = scratch(db) / "database"
+    return Copied(into, export(Address.of(address), names, into))
+
+
+def with_counted(extract: Extract, copied: Copied) -> Extract:
+    """The extract with the tables that were counted and not copied, and the columns that OMOP does not know."""
+    counted = [
+        _quarantined(name, each.rows, NOT_HELD if name in LEFT_OUT else ELSEWHERE)
+        for name, each in copied.tables.items()
+        if each.path is None
+    ]
+    ignored = {name: each.ignored for name, each in copied.tables.items() if each.ignored and each.path is not None}
+    return replace(extract, accounts=(*extract.accounts, *counted), ignored={**extract.ignored, **ignored})

@@ -47,7 +47,7 @@ def resolve_merges(db: duckdb.DuckDBPyConnection, where: str = "The source") -> 
     Raises SourceError where an id is merged into two others, or a chain is a circle.
     """
     pairs = run(db, "SELECT DISTINCT old, survivor FROM given.merge WHERE old IS NOT NULL AND survivor IS NOT NULL")
-    survivors: dict[int, int] = dict(pairs)  # type: ignore[arg-type]
+    survivors: dict[int, int] = dict(pairs)
     if len(survivors) < len(pairs):
         raise SourceError(f"{where} merges one person into two others.", "Keep the merge that holds.")
     run(db, "DELETE FROM given.merge")

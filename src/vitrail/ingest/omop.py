@@ -179,7 +179,7 @@ def load_staged(
     hidden: Sequence[Column] = (),
 ) -> Loaded:
     """The same from text rows; ``defaults`` are the texts of columns that the file may lack."""
-    held = {_current_name(of, each): column(each, ROWS) for each in staged.columns}
+    held = {current_name(of, each): column(each, ROWS) for each in staged.columns}
     texts = {**(defaults or {}), **held}
     fields = [
         _field(each, parsed(texts[each.name], each.type), texts[each.name])
@@ -198,7 +198,7 @@ def load_relation(
     hidden: Sequence[Column] = (),
 ) -> Loaded:
     """The same from a table that has types; its rows are read where they lie."""
-    held = {_current_name(of, name): (name, kind) for name, kind in relation.columns.items()}
+    held = {current_name(of, name): (name, kind) for name, kind in relation.columns.items()}
     fields = []
     for each in (*columns, *hidden):
         if each.name in held:
@@ -236,12 +236,13 @@ def _loaded(
 ) -> Loaded:
     of = record.table
     extract_view(db, of, columns, [(of.name, 0, record)])
-    unknown = [number for number, name in enumerate(held, 1) if of.column(_current_name(of, name)) is None]
+    unknown = [number for number, name in enumerate(held, 1) if of.column(current_name(of, name)) is None]
     inferred = noted(db, of.name, 0, INFERRED) if INFERRED in record.notes else 0
     return Loaded(account, tuple(f"column {number}" for number in unknown), inferred)
 
 
-def _current_name(of: Table, name: str) -> str:
+def current_name(of: Table, name: str) -> str:
+    """The name of a column in CDM 5.4, whatever version and letter case ``name`` is from."""
     return NAMES_BEFORE_5_4.get(of.name, {}).get(name.lower(), name.lower())
 
 

@@ -117,7 +117,7 @@ def plain(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
     if path.suffix.lower() != ".gz":
         yield path
         return
-    copy = _scratch(db) / path.name[: -len(".gz")]
+    copy = scratch(db) / path.name[: -len(".gz")]
     try:
         try:
             _unpack(path, copy)
@@ -217,7 +217,7 @@ def _read_carefully(
 @contextmanager
 def _one_line_end(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
     """A copy with one kind of line end, in the database's directory for temporary files."""
-    copy = _scratch(db) / f"{path.name}.copy"
+    copy = scratch(db) / f"{path.name}.copy"
     try:
         with path.open("rb") as source, copy.open("wb") as target:
             held = b""
@@ -231,10 +231,11 @@ def _one_line_end(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Path]:
         copy.unlink(missing_ok=True)
 
 
-def _scratch(db: duckdb.DuckDBPyConnection) -> Path:
-    scratch = Path(run(db, "SELECT current_setting('temp_directory')")[0][0])
-    scratch.mkdir(parents=True, exist_ok=True)
-    return scratch
+def scratch(db: duckdb.DuckDBPyConnection) -> Path:
+    """The directory for temporary files: in the staging area, and gone with it."""
+    path = Path(run(db, "SELECT current_setting('temp_directory')")[0][0])
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _read(

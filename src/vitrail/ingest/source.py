@@ -1,13 +1,14 @@
 """From a source of any kind to one extract: OMOP rows in the staging database, with an account of every row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
 from vitrail.errors import SourceError
-from vitrail.ingest.cdm import load_cdm
+from vitrail.ingest.cdm import copy_database, load_cdm, with_counted
 from vitrail.ingest.codes import load_site_map
 from vitrail.ingest.csv_files import load_mapped
 from vitrail.ingest.derived import completed
@@ -28,7 +29,7 @@ Progress = Callable[[str], None]
 
 def ingest(
     db: duckdb.DuckDBPyConnection,
-    source: Path,
+    source: Path | str,
     format: Format,
     mapping: Path | None,
     vocabulary: Path | None,
@@ -37,16 +38,18 @@ def ingest(
     site_map: Path | None = None,
     merges: Path | None = None,
 ) -> Extract:
-    """Read ``source`` into ``db``. Raises SourceError where it cannot be read.
+    """Read ``source``, a path or the address of a database, into ``db``. Raises SourceError where it cannot be read.
 
     ``columns`` are those wanted of each OMOP table. ``vocabulary`` is a directory with the vocabulary's tables; OMOP
     tables bring their own where it is absent. ``tell`` hears what is being done. ``site_map`` is the site's list
     of what its codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; FHIR and Synthea read it. ``merges`` is a list
     of persons who were found to be another.
     """
+    open_schemas(db)
+    if isinstance(source, str):
+        return _database(db, source, format, mapping, vocabulary, columns, tell, merges)
     if not source.exists():
         raise SourceError(f"{source} does not exist.", "Name a source.")
-    open_schemas(db)
     meaning = _meaning(format, mapping)
     if merges is not None:
         read_merges(db, merges, text_ids=_text_ids(format, meaning))
@@ -60,6 +63,29 @@ def ingest(
     else:
         extract = _records(db, source, format, site_map, columns, words, tell)
     return completed(db, extract, columns, tell)
+
+
+def _database(
+    db: duckdb.DuckDBPyConnection,
+    address: str,
+    format: Format,
+    mapping: Path | None,
+    vocabulary: Path | None,
+    columns: Columns,
+    tell: Progress,
+    merges: Path | None,
+) -> Extract:
+    """OMOP tables in a PostgreSQL database."""
+    if format != "omop":
+        raise SourceError("A database is read as OMOP tables.", "Write --format omop.")
+    _meaning(format, mapping)
+    if merges is not None:
+        read_merges(db, merges)
+    tell("copying the database")
+    copied = copy_database(db, address, columns, vocabulary is None)
+    words = load_vocabulary(db, vocabulary or copied.directory, columns)
+    extract = load_cdm(db, copied.directory, columns, words, vocabulary is None, tell)
+    return completed(db, with_counted(extract, copied), columns, tell)
 
 
 def _meaning(format: Format, mapping: Path | None) -> Mapping | None:
@@ -100,6 +126,28 @@ def _csv(
     said = meaning.origin
     origin = Origin(name=said.name, format="csv", public=said.public, licence=said.licence, citation=said.citation)
     return Extract(origin, said.calendar, "mapping/1", (*_accounts(words), *accounts), _ignored(words))
+
+
+@contextmanager
+def whole(paths: Sequence[Path]) -> Iterator[None]:
+    """Whatever is done here rests on files that can be read to their end and stay as they are; else SourceError.
+
+    Typed tables are read where they lie, more than once: what is damaged shows late, and an export that still runs
+    would show in one reading and not in the other.
+    """
+    before = _stamps(paths)
+    try:
+        yield
+    except duckdb.Error as error:
+        what = "A table could not be read or written to its end: it is damaged, or memory or disk is short."
+        raise SourceError(what, "Export it again, or make room in the site's directory.") from error
+    if _stamps(paths) != before:
+        raise SourceError("The source changed while it was read.", "Load it when its export is done.")
+
+
+def _stamps(paths: Sequence[Path]) -> set[tuple[str, int, int]]:
+    held = [each for path in paths for each in (path.rglob("*") if path.is_dir() else [path]) if each.is_file()]
+    return {(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in held}
 
 
 def _accounts(loaded: list[Loaded]) -> tuple[Account, ...]:

@@ -10,46 +10,53 @@ from vitrail.deid.deidentify import Writer, deidentify
 from vitrail.deid.keys import SURROGATES, sub_key
 from vitrail.deid.persons import Keys, number_persons
 from vitrail.deid.profile import named
+from vitrail.deid.proof import prove
 from vitrail.deid.text.clean import Cleaner
+from vitrail.ingest.cdm import ELSEWHERE, NOT_HELD, NOT_OMOP
 from vitrail.ingest.mapped import LEFT_OUT
-from vitrail.ingest.source import Format, ingest
+from vitrail.ingest.source import Format, ingest, whole
 from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest
 from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
+from vitrail.site.proofs import write_proof
 from vitrail.site.staging import staging
 
-MEANT = (LEFT_OUT,)
+MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP)
 """Reasons for which a row is quarantined because somebody said so, and nothing is wrong."""
 
 
 def load(
     site: SiteDirectory,
-    source: Path,
+    source: Path | str,
     *,
     format: Format,
     profile: str,
     mapping: Path | None = None,
     vocabulary: Path | None = None,
+    merges: Path | None = None,
     public: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Snapshot:
     """Turn a source into the site's snapshot in use; where that fails, the one before stays in use.
 
-    ``mapping`` says what CSV files mean, ``vocabulary`` is a directory with the vocabulary's tables, ``public`` says
-    that anybody may have these data, and ``progress`` hears what is being done. Two loads of one source give one
-    snapshot.
+    ``source`` is a path, or the address of a PostgreSQL database. ``mapping`` says what CSV files mean, ``vocabulary``
+    is a directory with the vocabulary's tables, ``merges`` lists persons who were found to be another, ``public``
+    says that anybody may have these data, and ``progress`` hears what is being done. Two loads of one source give
+    one snapshot.
     Raises SourceError, SnapshotError or NodeError.
     """
     tell = progress or (lambda _: None)
     rules, columns, keys = named(profile), wanted(), Keys.of(site.secret)
     cleaner = Cleaner(sub_key(site.secret, SURROGATES))
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk)
-    reads = [source, *([vocabulary] if vocabulary else [])]
-    with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial:
-        extract = ingest(db, source, format, mapping, vocabulary, columns, tell)
+    reads = [each for each in (source, vocabulary, merges) if isinstance(each, Path)]
+    with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial, whole(reads):
+        extract = ingest(db, source, format, mapping, vocabulary, columns, tell, merges=merges)
         # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
         write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
         written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
+        tell("attacking what was made")
+        proof = prove(db, rules, partial, written.ruled, written.removed, site.population)
         tell("checking quality")
         checks = checked(
             db, partial, written.files, columns, rules.calendar or extract.calendar, extract.rows_in,
@@ -70,6 +77,7 @@ def load(
             checks=checks,
             ignored=dict(extract.ignored),
             removed=written.removed,
+            proof=write_proof(site, proof),
             ruled=written.ruled,
         )
         return publish(site.snapshots, partial, manifest)

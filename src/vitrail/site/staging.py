@@ -11,6 +11,9 @@ import duckdb
 from vitrail.errors import NodeError
 from vitrail.site.directory import SiteDirectory
 
+MEMORY = "3GB"
+"""What the database may hold in memory; the process has its own beside that, and must stay below 4 GB."""
+
 
 @contextmanager
 def staging(site: SiteDirectory, reads: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -42,16 +45,19 @@ def _clear(area: Path) -> None:
 def _database(area: Path, allowed: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     """A locked-down database: it loads no extension, reaches no network and reads only what is ``allowed``.
 
-    It lies in memory, and in the staging area where memory does not suffice.
+    It lies in memory, and in the staging area where :data:`MEMORY` does not suffice. What a DuckDB file has not yet
+    taken in from its log lies beside it.
     """
     db = duckdb.connect(
         config={
+            "memory_limit": MEMORY,
             "temp_directory": str(area / "spill"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
     )
-    places = [str(path.resolve()) for path in allowed]
+    logs = [path.with_name(f"{path.name}.wal") for path in allowed if path.is_file()]
+    places = [str(path.resolve()) for path in (*allowed, *(log for log in logs if log.is_file()))]
     db.execute("SET allowed_directories = $1", [[place for place in places if not Path(place).is_file()]])
     db.execute("SET allowed_paths = $1", [[place for place in places if Path(place).is_file()]])
     db.execute("SET enable_external_access = false")
