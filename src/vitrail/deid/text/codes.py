@@ -115,18 +115,25 @@ _SURVIVED = re.compile(r"\s{1,2}(?:survival|experience|ago|later|history|risk)")
 
 def find_codes(page: Page) -> Iterator[Span]:
     """Contacts, identifiers and ages of the page."""
+    for index in page.where(_ANNOUNCING):
+        yield from _after_key(page, index, page.words[index])
     reached = 0
-    for index, word in enumerate(page.words):
+    for index in sorted({*page.numbers, *_before_signs(page), *page.where(_OLD)}):
         start = page.starts[index]
-        if word in _KEYS or word in _CALLS:
-            yield from _after_key(page, index, word)
-        if start < reached:
-            continue
-        found = _at(page, index, word)
+        found = _at(page, index, page.words[index]) if start >= reached else None
         if found is not None:
             start, reached = found[0], found[1]
             yield Span(start, reached, found[2], "rule")
     yield from _signs(page)
+
+
+_ANNOUNCING = _KEYS | _CALLS
+_OLD = listed("aged age turned turning turns ninety one a x xxx")
+
+
+def _before_signs(page: Page) -> Iterator[int]:
+    """The capital letters before a hyphen, a slash or a number sign, with which a code may begin."""
+    return (index - 1 for index in page.numbers if index and page.raw[index] in "-#/" and _dashed(page, index - 1))
 
 
 def _at(page: Page, index: int, word: str) -> tuple[int, int, Category] | None:

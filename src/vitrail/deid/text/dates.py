@@ -105,6 +105,8 @@ _WEEKDAY_HEADS = frozenset(WEEKDAYS) | listed("""
     mon tue tues wed thu thur thurs fri sat sun
 """)
 
+_HEADS = _HOLIDAY_HEADS | _SEASON_HEADS | frozenset(_NUMBER_OF) | listed("last next this past")
+
 _DATED = listed("""
     on since until till from dated date dates through thru after before starting started beginning admitted
     discharged seen visit dob born collected drawn performed scheduled due expires expired dos doa dod between
@@ -135,11 +137,11 @@ class Day:
 def find_dates(page: Page) -> Iterator[Span]:
     """Every date of the page. A date is looked for where one can begin: at a number or a word of the calendar."""
     reached = 0
-    for index, word in enumerate(page.words):
+    for index in sorted({*page.numbers, *page.where(_HEADS)}):
         start = page.starts[index]
-        if start < reached:
+        if start < reached or not page.raw[index][0].isalnum():
             continue
-        end = _date_at(page, index, word)
+        end = _date_at(page, index, page.words[index])
         if end > start:
             reached = end
             yield Span(_with_weekday(page, index), end, "DATE", "rule")

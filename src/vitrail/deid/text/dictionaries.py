@@ -78,9 +78,9 @@ def shipped() -> Dictionaries:
 def find_by_dictionary(page: Page, lists: Dictionaries) -> Iterator[Span]:
     """Every term of the lists; full stops, hyphens and apostrophes within a term do not matter."""
     terms, reached = lists.terms, -1
-    for index, word in enumerate(page.words):
-        if word in terms and index > reached:
-            for words, category, strict in terms[word]:
+    for index in page.where(terms.keys()):
+        if index > reached:
+            for words, category, strict in terms[page.words[index]]:
                 last = _matched(page, index, words)
                 if last and (not strict or _meant(page, index, last, words)):
                     reached = last - 1

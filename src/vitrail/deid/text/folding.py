@@ -65,6 +65,8 @@ def folded(text: str) -> Mapped:
     """``text`` for matching. Its lower case has the same length, whatever was given."""
     if text.isascii() and not INVISIBLE.search(text):
         return Mapped(text)
+    if all(len(fold(character)) == 1 for character in set(text)):
+        return Mapped("".join(map(fold, text)))
     return assembled((fold(character), at, at + 1) for at, character in enumerate(text))
 
 

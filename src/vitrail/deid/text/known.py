@@ -30,12 +30,12 @@ _DROPPED = listed("""
 _MISREAD = str.maketrans("015!|$8", "olsllsb")
 _MISREAD_DIGITS = str.maketrans("oqli|szb", "00111528")
 _SQUEEZE = re.compile(r"[^a-z0-9]+")
-_DIGITAL = re.compile(r"\S*\d\S*")
+_DIGITAL = re.compile(r"[a-z|]{0,6}\d[a-z\d|/.\-]{0,20}")
 _NUMBER = re.compile(
     r"(?<![a-z0-9])(?P<prefix>[a-z]{1,5}[-.]?)?[+(]?(?P<number>[\doli|sb](?:[\doli|sb]|"
     r"[\s().\-/](?=[\doli|sb\s().\-/])){3,24}[\doli|sb])(?![a-z0-9])"
 )
-_MIXED = re.compile(r"(?=[^\s]*[01358!|$])[a-z0-9!|$]{3,}")
+_MIXED = re.compile(r"[a-z0-9]{0,24}[!|$][a-z0-9!|$]{0,24}")
 _LETTERS = re.compile(r"(?<![a-z0-9])[a-z](?:[ .]{1,2}[a-z](?![a-z0-9])){2,30}")
 
 
@@ -61,9 +61,9 @@ def matcher(known: Known) -> Matcher:
     full = {part for name in names for part in name if len(part) > 1}
     parts |= dict.fromkeys(_with_nicknames(full, lexicon()), "NAME")
     joined: dict[str, Category] = dict.fromkeys(_joined(names), "NAME")
-    confused = {misread(part): category for part, category in {**parts, **joined}.items() if len(part) > 3}
+    confused = {misread(part): category for part, category in {**parts, **joined}.items() if len(part) > 1}
     near = tuple(
-        (part, category) for part, category in parts.items() if len(part) > 3 and part.isalpha() and part not in STREETS
+        (part, category) for part, category in parts.items() if len(part) > 1 and part.isalpha() and part not in STREETS
     )
     initials = frozenset(
         "".join(part[0] for part in order)
@@ -167,35 +167,38 @@ def find_known(page: Page, sought: Matcher) -> Iterator[Span]:
 
 def _marked(page: Page, sought: Matcher) -> dict[int, tuple[Category, bool]]:
     """By word: the category of what it may be, and whether it is that even alone."""
-    words, seen = lexicon(), dict[str, Category | None]()
+    words, seen = lexicon(), dict[str, tuple[Category, bool] | None]()
     marks: dict[int, tuple[Category, bool]] = {}
     for index, word in enumerate(page.words):
         if word in sought.parts:
             marks[index] = (sought.parts[word], _alone(page, index, word, sought.parts[word], words))
-        elif len(word) < 3 or not word[0].isalnum():
-            continue
-        else:
+        elif word in STREETS and "LOCATION" in sought.parts.values():
+            marks[index] = ("LOCATION", False)
+        elif len(word) > 1 and word[0].isalnum() and word not in _FUNCTION:
             plain = word in words.common or word in words.terms
             if word not in seen:
                 seen[word] = _near(word, sought, plain)
-            category = seen[word]
-            if category and (
-                not plain or (page.raw[index][0].isupper() and not page.flat and not page.begins_sentence(index))
-            ):
-                marks[index] = (category, True)
+            slip = seen[word]
+            capital = page.raw[index][0].isupper() and not page.flat
+            if slip and plain and not (capital and not page.begins_sentence(index)):
+                continue
+            if slip and (slip[1] or capital or page.flat):
+                marks[index] = slip
     return marks
 
 
-def _near(word: str, sought: Matcher, plain: bool) -> Category | None:
-    """What a word is but for a slip of the pen or of OCR."""
+def _near(word: str, sought: Matcher, plain: bool) -> tuple[Category, bool] | None:
+    """What a word is but for a slip of the pen or of OCR; a short one is that only beside another."""
     if word in sought.joined:
-        return sought.joined[word]
-    if len(word) > 3 and not plain and (found := sought.confused.get(misread(word))):
-        return found
-    if not word.isalpha():
-        return None
-    least = 6 if plain else 4
-    return next((category for part, category in sought.near if len(part) >= least and off_by_one(word, part)), None)
+        return sought.joined[word], True
+    if found := sought.confused.get(misread(word)):
+        return found, len(word) > 3 and not plain
+    if word.isalpha():
+        least = 6 if plain else 2
+        for part, category in sought.near:
+            if len(part) >= least and abs(len(part) - len(word)) < 2 and off_by_one(word, part):
+                return category, len(part) > 3 and len(word) > 2
+    return None
 
 
 def off_by_one(first: str, second: str) -> bool:
@@ -273,13 +276,15 @@ def _initial(page: Page, index: int) -> bool:
 def _across(page: Page, sought: Matcher) -> Iterator[Span]:
     """Names broken over a line end or by a space, misread with signs in them, spelled by letters, or as initials."""
     for index in range(len(page.words) - 1):
-        second = index + 2 if page.raw[index + 1] == "-" and index + 2 < len(page.words) else index + 1
+        hyphen = page.raw[index + 1] == "-" and index + 2 < len(page.words)
+        second = index + 2 if hyphen else index + 1
         word = page.words[index] + page.words[second]
-        if len(word) > 4 and word in sought.parts and word not in lexicon().common:
+        over_line = "\n" in page.text[page.end(index) : page.starts[second]]
+        if word in sought.parts and (len(word) > 4 or over_line) and (hyphen or word not in lexicon().common):
             yield Span(page.starts[index], page.end(second), sought.parts[word], "known")
     for match in _MIXED.finditer(page.low):
         found = sought.confused.get(misread(match[0]))
-        if found and not match[0].isdigit():
+        if found and len(match[0]) > 3 and not match[0].isdigit():
             yield Span(match.start(), match.end(), found, "known")
     for match in _LETTERS.finditer(page.low):
         word = _SQUEEZE.sub("", match[0])
@@ -302,16 +307,22 @@ def _numbered(page: Page, sought: Matcher) -> Iterator[Span]:
         places = [at for at, character in enumerate(page.low) if character.isalnum() and character.isascii()]
         for number, category in hits:
             yield from _found_in(page, squeezed, places, number, category)
+    near = [
+        (number.translate(_MISREAD_DIGITS), category) for number, category in sought.numbers.items() if len(number) > 5
+    ]
+    for index in page.numbers:
+        word = page.words[index].translate(_MISREAD_DIGITS)
+        for number, category in near:
+            if len(word) > 4 and off_by_one(word, number):
+                yield Span(page.starts[index], page.end(index), category, "known")
     for match in _NUMBER.finditer(page.low):
         compact = _SQUEEZE.sub("", match[0]).translate(_MISREAD_DIGITS)
         digits = _SQUEEZE.sub("", match["number"]).translate(_MISREAD_DIGITS)
-        for number, category in sought.numbers.items():
-            plain = number.translate(_MISREAD_DIGITS)
-            if len(number) > 5 and sum(map(str.isdigit, match[0])) > 3:
-                if off_by_one(digits, plain):
-                    yield Span(match.start("number"), match.end(), category, "known")
-                elif off_by_one(compact, plain):
-                    yield Span(match.start(), match.end(), category, "known")
+        for number, category in near if sum(map(str.isdigit, match[0])) > 3 else ():
+            if off_by_one(digits, number):
+                yield Span(match.start("number"), match.end(), category, "known")
+            elif off_by_one(compact, number):
+                yield Span(match.start(), match.end(), category, "known")
 
 
 def _found_in(page: Page, squeezed: str, places: list[int], number: str, category: Category) -> Iterator[Span]:

@@ -137,9 +137,14 @@ _DOUBLE = listed("""
 """Abbreviations of states that are also degrees, diseases or words: they need a city of the lists or a postal code."""
 
 
+_SOUGHT = HEADS | _TAILED | _LOOSE | STREETS | _ROOMS | frozenset(map(str.lower, ABBREVIATIONS))
+_SOUGHT |= listed("unit floor p po zip postal st saint at to from")
+
+
 def find_localities(page: Page) -> Iterator[Span]:
     """Places of the page by their shape."""
-    for index, word in enumerate(page.words):
+    for index in page.where(_SOUGHT):
+        word = page.words[index]
         if word in HEADS or word in _TAILED or word in _LOOSE:
             yield from _institution(page, index, word)
         if word in STREETS:

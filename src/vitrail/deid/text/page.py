@@ -1,6 +1,7 @@
 """A folded text cut into words, which every lever reads."""
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,17 +27,27 @@ class Page:
     @cached_property
     def flat(self) -> bool:
         """Whether capitals say nothing here: (nearly) all letters are of one case."""
-        capitals = sum(1 for each in self.raw if each[0].isupper())
-        shouted = sum(1 for each in self.raw if len(each) > 1 and each.isupper())
-        letters = sum(1 for each in self.raw if each[0].isalpha())
-        return letters > 0 and (
-            capitals == 0 or shouted + sum(1 for e in self.raw if len(e) == 1 and e.isupper()) > 0.8 * letters
-        )
+        firsts = [each[0] for each in self.raw]
+        capitals = sum(map(str.isupper, firsts))
+        shouted = sum(map(str.isupper, self.raw))
+        letters = sum(map(str.isalpha, firsts))
+        return letters > 0 and (capitals == 0 or shouted > 0.8 * letters)
+
+    def where(self, sought: AbstractSet[str]) -> list[int]:
+        """The indices of the words that are sought."""
+        return [index for index, word in enumerate(self.words) if word in sought]
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The indices of the words that are no mere letters: numbers, codes, signs."""
+        return [index for index, word in enumerate(self.words) if not word.isalpha()]
 
     def begins_sentence(self, index: int) -> bool:
         """Whether a word is the first of its sentence or line, so that its capital says little."""
         if index == 0:
             return True
+        if self.raw[index - 1] == "." and index > 1 and len(self.raw[index - 2]) == 1 and self.raw[index - 2].isupper():
+            return False  # what follows an initial
         between = self.text[self.end(index - 1) : self.starts[index]]
         return "\n" in between or self.raw[index - 1] in '.?!:;*•-"'
 

@@ -53,7 +53,8 @@ _STOPS = listed("""
 
 def find_people(page: Page) -> Iterator[Span]:
     """Names of people by what stands about them."""
-    for index, word in enumerate(page.words):
+    for index in page.where(_sought()):
+        word = page.words[index]
         if word in TITLES or word in ROLES:
             yield from _titled(page, index, word)
         if word in RELATIONS or word in NAMED or word in LABELS:
@@ -65,6 +66,11 @@ def find_people(page: Page) -> Iterator[Span]:
             yield from _given_name(page, index)
         elif len(word) == 1 and page.raw[index].isupper():
             yield from _initialled(page, index)
+
+
+@lru_cache(maxsize=1)
+def _sought() -> frozenset[str]:
+    return TITLES | ROLES | RELATIONS | NAMED | LABELS | DEGREES | _given() | frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
 @lru_cache(maxsize=1)

@@ -92,7 +92,7 @@ def _name(text: str, draw: Draw) -> str:
     words = [word.lower() for word in _NAME_WORD.findall(plain_letters(text))]
     origin = _origin(words, draw)
     count = sum(1 for word in words if word not in _KEPT)
-    place = 0
+    place, inverted = 0, "," in text
 
     def one(match: re.Match[str]) -> str:
         nonlocal place
@@ -100,7 +100,7 @@ def _name(text: str, draw: Draw) -> str:
         if word in _KEPT and not (len(words) == 1 and len(word) > 2):
             return match[0]
         place += 1
-        return _cased(_name_word(word, place, count, origin, draw, "," in text), match[0])
+        return _cased(_name_word(word, place, count, origin, draw, inverted), match[0])
 
     if not words:
         return "Doe" if text.strip() else text
@@ -180,9 +180,14 @@ def _cased(word: str, like: str) -> str:
     return word.lower() if like.islower() else word[0].upper() + word[1:]
 
 
+def _short(word: str) -> str:
+    """The word itself, or a digest where it is long, so that many draws about it stay cheap."""
+    return word if len(word) < 64 else hashlib.sha256(word.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _characters(text: str, draw: Draw) -> str:
     """Digits for digits and letters for letters; signs stay."""
-    word = re.sub(r"[^a-z0-9]", "", plain_letters(text).lower())
+    word = _short(re.sub(r"[^a-z0-9]", "", plain_letters(text).lower()))
     out = []
     for at, character in enumerate(text):
         if character.isdigit():
@@ -236,22 +241,22 @@ def _place(text: str, draw: Draw) -> str:
             match[0] if len(match[0]) > 3 else match[0].title(),
         )
 
-    replaced = _WORD.sub(one, text)
+    replaced, said = _WORD.sub(one, text), _short(text.lower())
     tidy = re.sub(
         r"(?<=[^\W\d_])(?:[ ,.'&’-]*[,.'&’-])?[ ]{2,}|[ ,.'&’-]*[,.'&’-](?= ?$)|(?<=\w)[ '’&.-]+(?=,)", " ", replaced
     ).strip()
     return (
         "".join(
-            _digit(character, at, text, draw)
+            _digit(character, at, said, draw)
             for at, character in enumerate(re.sub(r" {2,}| ,|(?<= )[.'’&-]+ ", " ", tidy))
         )
         or "Fairbrook"
     )
 
 
-def _digit(character: str, at: int, text: str, draw: Draw) -> str:
+def _digit(character: str, at: int, word: str, draw: Draw) -> str:
     return (
-        str((int(plain_letters(character) or 0) + 1 + draw.number(f"digit {at}", text.lower(), 9)) % 10)
+        str((int(plain_letters(character) or 0) + 1 + draw.number(f"digit {at}", word, 9)) % 10)
         if character.isdigit()
         else character
     )

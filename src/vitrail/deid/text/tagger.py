@@ -7,6 +7,7 @@ ship with the package as 8-bit integers and are made again by ``python -m vitrai
 """
 
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -131,13 +132,16 @@ class Tagger:
 
 def keys(page: Page) -> list[str]:
     """The words of a page; the first of a line has a line end before it."""
-    fresh = {0}
-    at = page.text.find("\n")
-    starts = np.asarray(page.starts)
-    while at >= 0:
-        fresh.add(int(np.searchsorted(starts, at)))
+    words = list(page.raw)
+    at = -1
+    while words:
+        index = bisect_left(page.starts, at)
+        if index < len(words):
+            words[index] = f"\n{page.raw[index]}"
         at = page.text.find("\n", at + 1)
-    return [f"\n{raw}" if index in fresh else raw for index, raw in enumerate(page.raw)]
+        if at < 0:
+            break
+    return words
 
 
 @lru_cache(maxsize=1)

@@ -291,7 +291,7 @@ def write(weights: Weights, path: Path) -> None:
     arrays: dict[str, NDArray[np.generic]] = {}
     for name in Weights.__annotations__:
         array = getattr(weights, name)
-        scale = np.float32(np.abs(array).max() / 127)
+        scale = np.abs(array).max(keepdims=True) / np.float32(127)
         arrays[name] = np.round(array / scale).astype(np.int8)
         arrays[f"{name}_scale"] = scale
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
