@@ -117,7 +117,7 @@ def test_two_known_patients(loaded: Loaded) -> None:
     guesses = attacks.two_known_patients(ids, known, step, sizes)
     rest = np.delete(np.arange(len(ids)), [17, 4_711])
     assert score(guesses[rest], moved[rest], sizes[0]).right == 0
-    for off in (_unkeyed(ids, step, sizes[0]), np.full(len(ids), 91), step * (ids % sizes[0]) - 70):
+    for off in (_unkeyed(ids, step, sizes[0]), np.full(len(ids), 91), step * (ids % sizes[0] + 1)):
         known = [(17, int(off[17])), (4_711, int(off[4_711]))]
         assert score(attacks.two_known_patients(ids, known, step, sizes), off, sizes[0]).right >= len(ids) - 2
 
@@ -127,7 +127,7 @@ def _unkeyed(ids: np.ndarray, step: int, size: int) -> np.ndarray:
     import hashlib
 
     digests = (hashlib.sha256(str(each).encode()).digest() for each in ids.tolist())
-    return step * np.array([int.from_bytes(each, "big") % size for each in digests], dtype=np.int64) - 175
+    return step * np.array([int.from_bytes(each, "big") % size - size // 2 for each in digests], dtype=np.int64)
 
 
 def test_the_edge_of_the_extract(loaded: Loaded) -> None:

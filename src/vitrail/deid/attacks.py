@@ -59,12 +59,12 @@ def _checksum(size: int) -> Scheme:
     return lambda ids: np.array([zlib.crc32(str(int(each)).encode()) % size for each in ids], dtype=np.int64)
 
 
-def _schemes(size: int) -> list[Scheme]:
-    """Shifts that are alike for all, that follow the id, or that a hash of the id draws; as multiples of some step."""
+def schemes(size: int) -> list[Scheme]:
+    """Shifts that follow the id, or that a hash of the id draws; as multiples of some step."""
     as_text: Callable[[int], bytes] = lambda each: str(each).encode()  # noqa: E731
     as_bytes: Callable[[int], bytes] = lambda each: each.to_bytes(8, "little", signed=True)  # noqa: E731
     hashes = [_hashed(name, size, text) for name in ("md5", "sha1", "sha256", "sha512") for text in (as_text, as_bytes)]
-    return [lambda ids: np.zeros(len(ids), np.int64), lambda ids: ids % size, _checksum(size), *hashes]
+    return [lambda ids: ids % size, _checksum(size), *hashes]
 
 
 def two_known_patients(
@@ -72,16 +72,20 @@ def two_known_patients(
 ) -> Days:
     """Guess everybody's shift from the two whose shift is ``known`` (place in ``ids``, shift in days).
 
-    The attacker tries shifts of ``step`` days times a number that follows from the id without a key, moved by a
-    constant; a scheme that fits both known patients is believed. The snapshot's design is public: ``sizes`` are the
-    numbers of different shifts that it may have.
+    The attacker tries shifts of ``step`` days times a number that follows from the id without a key, counted from 0, from
+    1 or from the middle; a scheme that fits both known patients is believed. The snapshot's design is public: ``sizes``
+    are the numbers of different shifts that it may have.
     """
     (one, shift), (other, other_shift) = known
+    if shift == other_shift:
+        return np.full(len(ids), shift)
     for size in sizes:
-        for scheme in _schemes(size):
-            drawn = step * scheme(ids)
-            if drawn[one] - shift == drawn[other] - other_shift:
-                return np.asarray(drawn - (drawn[one] - shift), dtype=np.int64)
+        for scheme in schemes(size):
+            drawn = scheme(ids)
+            for begin in (0, 1, -(size // 2), 1 - size // 2):
+                guess = np.asarray(step * (drawn + begin), dtype=np.int64)
+                if guess[one] == shift and guess[other] == other_shift:
+                    return guess
     return np.full(len(ids), NO_GUESS)
 
 

@@ -105,7 +105,8 @@ class Manifest(Word):
     add up. ``ignored`` names the columns of each file that OMOP does not know. ``observation_periods``: ``given`` by
     the source, or made by the rule of the mapping (its version behind the stroke): the dates that the mapping names,
     reaching back to the first and on to the last event of the person where it says so; or from the first to the last
-    event of the person, where the source has none. ``deaths`` says where the source knows of deaths from.
+    event of the person, where the source has none. ``removed`` and ``ruled`` say what
+    deidentification did, ``proof`` is the content hash of its proof pack. ``deaths`` says where the source knows of deaths from.
     """
 
     vitrail: Literal["snapshot/1"]
@@ -124,6 +125,7 @@ class Manifest(Word):
     ignored: dict[Name, tuple[str, ...]] = {}
     removed: tuple[Removed, ...] = ()
     ruled: tuple[Ruled, ...] = ()
+    proof: Digest | None = None
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:

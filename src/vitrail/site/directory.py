@@ -70,6 +70,17 @@ class SiteDirectory:
         return self.path / "keys" / "crosswalk"
 
     @property
+    def population(self) -> Path | None:
+        """The population that people are compared with: ``population.csv``, where the site has one."""
+        path = self.path / "population.csv"
+        return path if path.exists() else None
+
+    @property
+    def proofs(self) -> Path:
+        """Where the proof packs lie, by their content hash."""
+        return self.path / "proofs"
+
+    @property
     def policy(self) -> Path:
         """The disclosure policy, signed by the steward."""
         return self.path / "policy.json"
