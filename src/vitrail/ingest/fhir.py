@@ -6,7 +6,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 
 from vitrail.ingest.extract import Columns
 from vitrail.ingest.fhir_elements import Element, Unfit, identified, own_id, parts, text
@@ -14,7 +13,7 @@ from vitrail.ingest.fhir_files import Entry, entries
 from vitrail.ingest.fhir_persons import known_identifiers, merges
 from vitrail.ingest.fhir_resources import READ, Reading, Row, judge_status, product
 from vitrail.ingest.records import Account
-from vitrail.ingest.source_records import ALIAS, IDENTIFIER, KINDS, MERGE, Counts, open_records
+from vitrail.ingest.source_records import KINDS, Counts, open_records
 from vitrail.ingest.standard import load_source_records
 from vitrail.omop.sql import run, table
 
@@ -55,7 +54,7 @@ class _Reader:
         self.counts = Counts()
         self.reading = Reading()
         self.extensions: Counter[str] = Counter()
-        self._waiting: dict[str, list[tuple[str | None, ...]]] = {}
+        self._waiting: dict[tuple[str, str], list[tuple[str | None, ...]]] = {}
         self._rows = self._characters = 0
 
     def take(self, entry: Entry) -> None:
@@ -71,7 +70,7 @@ class _Reader:
             return
         for row in rows:
             placed = {**row, "file": str(file), "line": str(entry.row)}
-            self._put(table(kind, "staged"), [tuple(placed.get(name) for name in KINDS[kind].texts)])
+            self._put(("staged", kind), [tuple(placed.get(name) for name in KINDS[kind].texts)])
 
     def _made(self, entry: Entry, resource: Element) -> tuple[str, list[Row]]:
         type_ = str(resource["resourceType"])
@@ -85,25 +84,25 @@ class _Reader:
         kind, rows = READ[type_](resource, self.reading)
         version = {"key": f"{type_}/{key}", "updated": text(_meta(resource), "lastUpdated")}
         if type_ in REFERRED:
-            self._put(ALIAS, list(_aliases(resource, type_, key, address)))
+            self._put(("given", "alias"), list(_aliases(resource, type_, key, address)))
         if type_ == "Patient":
             self._person(resource, key)
         self.extensions[entry.file] += sum(1 for _ in _passed_over(resource))
         return kind, [row | version for row in rows]
 
     def _person(self, resource: Element, key: str) -> None:
-        self._put(IDENTIFIER, [(key, kind, each) for kind, each in known_identifiers(resource)])
-        self._put(MERGE, list(merges(resource, key, self.reading.references)))
+        self._put(("staged", "identifier"), [(key, kind, each) for kind, each in known_identifiers(resource)])
+        self._put(("staged", "merge"), list(merges(resource, key, self.reading.references)))
 
     def _left_out(self, type_: str, resource: Element) -> str:
         if type_ != "RelatedPerson":
             return NOT_HELD
         person = self.reading.person(resource, "patient")
-        self._put(IDENTIFIER, [(person, kind, each) for kind, each in known_identifiers(resource)])
+        self._put(("staged", "identifier"), [(person, kind, each) for kind, each in known_identifiers(resource)])
         return GUARDS
 
-    def _put(self, into: exp.Table, rows: list[tuple[str | None, ...]]) -> None:
-        self._waiting.setdefault(into.sql("duckdb"), []).extend(rows)
+    def _put(self, into: tuple[str, str], rows: list[tuple[str | None, ...]]) -> None:
+        self._waiting.setdefault(into, []).extend(rows)
         self._rows += len(rows)
         self._characters += sum(len(each) for row in rows for each in row if each)
         if self._rows >= FLUSH_ROWS or self._characters >= FLUSH_CHARACTERS:
@@ -111,13 +110,13 @@ class _Reader:
 
     def flush(self) -> None:
         """Bring what waits into the database."""
-        for name, rows in self._waiting.items():
+        for (schema, name), rows in self._waiting.items():
             if rows:
                 given = pa.table(
                     {str(i): pa.array(each, pa.string()) for i, each in enumerate(zip(*rows, strict=True))}
                 )
                 self.db.register("waiting", given)
-                run(self.db, "INSERT INTO :t SELECT * FROM waiting", t=exp.to_table(name, dialect="duckdb"))
+                run(self.db, "INSERT INTO :t SELECT * FROM waiting", t=table(name, schema))
                 self.db.unregister("waiting")
         self._waiting.clear()
         self._rows = self._characters = 0

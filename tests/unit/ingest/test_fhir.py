@@ -282,7 +282,7 @@ def test_two_loads_give_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_no_reason_holds_a_value(tmp_path: Path) -> None:
-    """Each element of each resource is replaced by a canary: in errors, reasons and names of the account there is none."""
+    """Each element of each resource becomes a canary: in reasons and names of the account there is none."""
     canaries = [json.loads(json.dumps(each)) for each in POPULATION]
     for number, resource in enumerate(canaries):
         _plant(resource, number)
