@@ -81,6 +81,7 @@ def eras(of: Cut) -> Iterator[Check]:
 
 _ERAS = """
 SELECT count(*), count_if(e.person_id IS NULL)
-FROM (SELECT DISTINCT person_id FROM snapshot.condition_occurrence WHERE condition_concept_id <> 0) AS c
+FROM (SELECT DISTINCT person_id FROM snapshot.condition_occurrence WHERE condition_concept_id <> 0
+  AND person_id IS NOT NULL) AS c
 LEFT JOIN (SELECT DISTINCT person_id FROM snapshot.condition_era) AS e ON e.person_id = c.person_id
 """

@@ -58,11 +58,11 @@ def _by_gender(of: Cut, name: str, concept: str, members: Sequence[tuple[int, in
     """By the concept asked for and the gender of the person, the number of records."""
     found: dict[int, dict[int, int]] = defaultdict(dict)
     rows = _only(of, members,
-        "SELECT m.asked, p.gender_concept_id, count(*) FROM :t AS t JOIN quality.members AS m ON m.concept = :c"
-        " JOIN snapshot.person AS p ON p.person_id = t.person_id GROUP BY 1, 2",
+        "SELECT m.asked, coalesce(p.gender_concept_id, 0), count(*) FROM :t AS t"
+        " JOIN quality.members AS m ON m.concept = :c JOIN snapshot.person AS p ON p.person_id = t.person_id GROUP BY 1, 2",
         t=table(name, "snapshot"), c=column(concept, "t"))  # fmt: skip
     for asked, gender, count in rows:
-        found[int(asked)][int(gender or 0)] = int(count)
+        found[int(asked)][int(gender)] = int(count)
     return found
 
 
