@@ -59,7 +59,8 @@ def _by_gender(of: Cut, name: str, concept: str, members: Sequence[tuple[int, in
     found: dict[int, dict[int, int]] = defaultdict(dict)
     rows = _only(of, members,
         "SELECT m.asked, coalesce(p.gender_concept_id, 0), count(*) FROM :t AS t"
-        " JOIN quality.members AS m ON m.concept = :c JOIN snapshot.person AS p ON p.person_id = t.person_id GROUP BY 1, 2",
+        " JOIN quality.members AS m ON m.concept = :c"
+        " JOIN snapshot.person AS p ON p.person_id = t.person_id GROUP BY 1, 2",
         t=table(name, "snapshot"), c=column(concept, "t"))  # fmt: skip
     for asked, gender, count in rows:
         found[int(asked)][int(gender)] = int(count)
