@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from vitrail.ingest.extract import Columns
 from vitrail.ingest.fhir_elements import Element, Unfit, identified, own_id, parts, text
-from vitrail.ingest.fhir_files import Entry, entries
+from vitrail.ingest.fhir_files import OTHER, Entry, entries
 from vitrail.ingest.fhir_persons import known_identifiers, merges
-from vitrail.ingest.fhir_resources import READ, Reading, Row, judge_status, product
+from vitrail.ingest.fhir_resources import GROUPS, READ, RESULTS, Reading, Row, judge_status, product
+from vitrail.ingest.fhir_types import STATUSES
 from vitrail.ingest.records import Account
 from vitrail.ingest.source_records import KINDS, Counts, open_records
 from vitrail.ingest.standard import load_source_records
@@ -24,6 +25,12 @@ REFERRED = ("Patient", "Encounter", "Practitioner", "Organization", "Medication"
 
 READ_EXTENSIONS = ("us-core-race", "us-core-ethnicity", "us-core-birthsex", "patient-mothersMaidenName",
                    "patient-birthPlace")  # fmt: skip
+
+MEANT = (
+    NOT_HELD, GUARDS, GROUPS, RESULTS, OTHER,
+    *sorted({f"its status is {status}" for _, not_happened in STATUSES.values() for status in not_happened}),
+)  # fmt: skip
+"""The reasons for which a resource is not loaded though nothing is wrong with it."""
 
 FLUSH_ROWS = 20_000
 FLUSH_CHARACTERS = 32 * 1024 * 1024

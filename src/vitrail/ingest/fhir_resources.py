@@ -54,7 +54,8 @@ OMB = "urn:oid:2.16.840.1.113883.6.238"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 
 NO_SUBJECT = "it is of no Patient"
-WORDS_ONLY = "what is asked for is told in words alone"
+GROUPS = "it only groups other Observations"
+RESULTS = "its results are Observations of their own"
 
 
 @dataclass
@@ -368,7 +369,7 @@ def observation(resource: Element, reading: Reading) -> Made:
     found = [resource] if _has_value(resource) else []
     found += [each for each in parts(resource, "component") if _has_value(each) or not found]
     if not found and resource.get("hasMember"):
-        raise Unfit("it only groups other Observations")
+        raise Unfit(GROUPS)
     return "event", [shared | _answer(each, category) for each in found or [resource]]
 
 
@@ -508,7 +509,7 @@ def report(resource: Element, reading: Reading) -> Made:
     """A report that is a text; its results are Observations of their own."""
     held = parts(resource, "presentedForm")
     if not held:
-        raise Unfit("its results are Observations of their own")
+        raise Unfit(RESULTS)
     row: Row = {
         "person_id": reading.person(resource),
         "start": day(resource, "effectiveDateTime")

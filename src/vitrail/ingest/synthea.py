@@ -23,6 +23,8 @@ from vitrail.vocabulary.mapping_files import code_systems
 
 NOT_HELD = "no snapshot holds rows of this file"
 OTHER = "the file is none of Synthea's"
+MEANT = (NOT_HELD, OTHER)
+"""The reasons for which a row is not loaded though nothing is wrong with it."""
 
 SYSTEMS = {"SNOMED-CT": "SNOMED", "SNOMED": "SNOMED", "RxNorm": "RxNorm", "LOINC": "LOINC", **code_systems()}
 """The vocabulary of each word for a code system that the column SYSTEM may hold."""

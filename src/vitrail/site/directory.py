@@ -4,7 +4,8 @@
 their public parts (``.pub``), the site's ``secret``, and the encrypted
 ``crosswalk`` of its persons; ``policy.json`` the signed policy; ``snapshots/`` one
 directory per snapshot, and ``snapshots/current`` the name of the one in use; ``site.db`` the node's one database;
-``alliance.json`` what the site learned from the alliance manager's kit.
+``alliance.json`` what the site learned from the alliance manager's kit; ``unmapped.csv`` the codes of the last load
+that have no concept, and ``source_to_concept_map.csv``, which an engineer writes, what they mean.
 """
 
 from dataclasses import dataclass
@@ -48,6 +49,16 @@ class SiteDirectory:
     def steward_key(self) -> Path:
         """The private key that signs approvals and the policy; its steward may keep it elsewhere."""
         return self.path / "keys" / "steward.key"
+
+    @property
+    def site_map(self) -> Path:
+        """What the site's own codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; an engineer writes it."""
+        return self.path / "source_to_concept_map.csv"
+
+    @property
+    def unmapped(self) -> Path:
+        """The codes of the source last loaded that became concept 0, by frequency; never leaves."""
+        return self.path / "unmapped.csv"
 
     @property
     def steward_public(self) -> Path:

@@ -12,6 +12,7 @@ from vitrail.deid.persons import Keys, number_persons
 from vitrail.deid.profile import named
 from vitrail.deid.proof import prove
 from vitrail.deid.text.clean import Cleaner
+from vitrail.ingest import fhir, synthea
 from vitrail.ingest.cdm import ELSEWHERE, NOT_HELD, NOT_OMOP
 from vitrail.ingest.mapped import LEFT_OUT
 from vitrail.ingest.source import Format, ingest, whole
@@ -20,8 +21,9 @@ from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.proofs import write_proof
 from vitrail.site.staging import staging
+from vitrail.site.unmapped import write_unmapped
 
-MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP)
+MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP, *fhir.MEANT, *synthea.MEANT)
 """Reasons for which a row is quarantined because somebody said so, and nothing is wrong."""
 
 
@@ -49,9 +51,11 @@ def load(
     rules, columns, keys = named(profile), wanted(), Keys.of(site.secret)
     cleaner = Cleaner(sub_key(site.secret, SURROGATES))
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk)
-    reads = [each for each in (source, vocabulary, merges) if isinstance(each, Path)]
+    site_map = site.site_map if site.site_map.is_file() else None
+    reads = [each for each in (source, vocabulary, merges, site_map) if isinstance(each, Path)]
     with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial, whole(reads):
-        extract = ingest(db, source, format, mapping, vocabulary, columns, tell, merges=merges)
+        extract = ingest(db, source, format, mapping, vocabulary, columns, tell, site_map, merges)
+        write_unmapped(db, site.unmapped)
         # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
         write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
         written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
