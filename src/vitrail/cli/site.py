@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vitrail.cli.proofs import register
 from vitrail.cli.quality import quality, waive
 from vitrail.errors import NodeError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vitrail.wire import SigningKey
 
 app = typer.Typer(no_args_is_help=True)
+register(app)
 app.command()(quality)
 app.command()(waive)
 

@@ -72,9 +72,9 @@ def two_known_patients(
 ) -> Days:
     """Guess everybody's shift from the two whose shift is ``known`` (place in ``ids``, shift in days).
 
-    The attacker tries shifts of ``step`` days times a number that follows from the id without a key, counted from 0, from
-    1 or from the middle; a scheme that fits both known patients is believed. The snapshot's design is public: ``sizes``
-    are the numbers of different shifts that it may have.
+    The attacker tries shifts of ``step`` days times a number that follows from the id without a key, counted from 0,
+    from 1 or from the middle; a scheme that fits both known patients is believed. The snapshot's design is public:
+    ``sizes`` are the numbers of different shifts that it may have.
     """
     (one, shift), (other, other_shift) = known
     if shift == other_shift:

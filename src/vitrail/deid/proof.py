@@ -4,10 +4,11 @@ It is made inside the load, the only place where the truth and the snapshot are 
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import duckdb
 import numpy as np
+from pydantic import Field
 
 from vitrail.deid import attacks, residual, risk
 from vitrail.deid.attempts import Attempt, attempted
@@ -68,12 +69,13 @@ class Proof(Word):
 
 
 class Statement(Word):
-    """What a privacy officer signs: that they have read this proof of this snapshot."""
+    """What a privacy officer signs: that they have read this proof of this snapshot. ``key`` is their public key."""
 
     vitrail: Literal["proof-statement/1"]
     snapshot: Digest
     proof: Digest
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    key: str
     says: str
 
 
