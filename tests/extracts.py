@@ -35,8 +35,8 @@ WITH days AS (
 SELECT person_id * 1000 + n AS visit_occurrence_id, person_id, 9202 AS visit_concept_id, moved AS visit_start_date,
     moved AS visit_end_date, 32817 AS visit_type_concept_id
 FROM (SELECT *, CASE WHEN isodow(day) >= 6 AND hash(person_id, n, 8) % 10 < 9 THEN greatest(
-    day - CAST(isodow(day) - 5 AS INTEGER) - CAST(hash(person_id, n, 9) % 3 AS INTEGER), DATE '2008-01-01') ELSE day END AS moved
-    FROM days)
+    day - CAST(isodow(day) - 5 AS INTEGER) - CAST(hash(person_id, n, 9) % 3 AS INTEGER), DATE '2008-01-01')
+    ELSE day END AS moved FROM days)
 """
 
 _MEASUREMENTS = """

@@ -177,8 +177,8 @@ def test_linkage_by_days(loaded: Loaded) -> None:
     source, ids = loaded.truth()
     query = (
         "SELECT p.person_id AS who, any_value(gender_concept_id) AS sex, min(" + _DAY.format("visit_start_date")
-        + ") AS first, max(" + _DAY.format("visit_start_date") + ") AS last FROM {} AS p JOIN {v} AS v USING (person_id)"
-        " GROUP BY 1"
+        + ") AS first, max(" + _DAY.format("visit_start_date") + ") AS last FROM {} AS p JOIN {v} AS v"
+        " USING (person_id) GROUP BY 1"
     )  # fmt: skip
     raw = loaded.array(query.replace("{v}", "{raw_visit_occurrence}").replace("{}", "{raw_person}"))
     held = loaded.array(query.replace("{v}", "{visit_occurrence}").replace("{}", "{person}"))
@@ -237,7 +237,8 @@ def test_twelve_snapshots_tell_no_more_than_one(tmp_path: Path) -> None:
             duckdb.execute(f"COPY ({query}) TO '{part / path.name}' (FORMAT parquet)")
         snapshot = load(where, part, format="omop", profile="expert-determination")
         found = Loaded(where, part, snapshot).array(
-            "SELECT person_id AS who, min(visit_start_date) - DATE '1970-01-01' AS day FROM {visit_occurrence} GROUP BY 1"
+            "SELECT person_id AS who, min(visit_start_date) - DATE '1970-01-01' AS day FROM {visit_occurrence}"
+            " GROUP BY 1"
         )
         first_days.append(dict(zip(found["who"].tolist(), found["day"].tolist(), strict=True)))
     everywhere = sorted(set.intersection(*(set(each) for each in first_days)))

@@ -52,7 +52,7 @@ def sign_statement(site: SiteDirectory, manifest: Manifest, name: str, key: Sign
             snapshot=manifest.id,
             proof=str(manifest.proof),
             name=name,
-            key=public,
+            key=key.public.hex,
             says=SAYS,
         )
     except ValidationError as error:
