@@ -12,10 +12,10 @@ from vitrail.ingest.identifiers import hidden_columns, list_identifiers
 from vitrail.ingest.omop import (
     REQUIRED_TABLES,
     Loaded,
+    count_others,
     count_table,
     find_tables,
     load_table,
-    other_tables,
 )
 from vitrail.ingest.postgres import Address, Exported, export
 from vitrail.ingest.reading import scratch
@@ -80,7 +80,7 @@ def _left_out(db: duckdb.DuckDBPyConnection, source: Path, own_words: bool) -> l
     for name, path in found.items():
         said = f"{name} of the source" if name in VOCABULARY else name
         accounts.append(_quarantined(said, count_table(db, path), reasons[name]))
-    rows = sum(count_table(db, path) for path in other_tables(source))
+    rows = count_others(db, source)
     return [*accounts, *([_quarantined(OTHERS, rows, NOT_OMOP)] if rows else [])]
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.fields import parsed, present
 from vitrail.ingest.mapped import hashed
 from vitrail.ingest.reading import Layout, stage_csv
-from vitrail.omop.sql import column, run
+from vitrail.omop.sql import column, run, sql
 
 COLUMNS = ("old_person_id", "person_id")
 
@@ -31,8 +32,7 @@ def read_merges(db: duckdb.DuckDBPyConnection, path: Path, text_ids: bool = Fals
         raise SourceError(f"{path} has lines that are no merges.", "Write two ids in each line.")
     texts = [present(column(each)) for each in staged.columns]
     ids = [hashed(text) if text_ids else parsed(text, "id") for text in texts]
-    query = "SELECT :old AS old, :new AS new, rowid + 1 AS row FROM :t ORDER BY row"
-    rows = run(db, query, old=ids[0], new=ids[1], t=staged.table)
+    rows = run(db, exp.select(*ids, sql("rowid + 1")).from_(staged.table).order_by("rowid"))
     bad = next((row for old, new, row in rows if old is None or new is None), None)
     if bad is not None:
         raise SourceError(f"{path}, row {bad}, does not hold two person ids.", "Write two ids in each line.")

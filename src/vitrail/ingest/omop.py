@@ -97,11 +97,21 @@ def _entries(db: duckdb.DuckDBPyConnection | None, source: Path) -> list[Path]:
         raise SourceError(f"{source} is no directory of tables.", "Name a directory, or a DuckDB file.") from error
 
 
-def other_tables(source: Path) -> list[Path]:
-    """Files of a directory that have the ending of a table and are none of OMOP's."""
-    if not source.is_dir():
-        return []
-    return [each for each in sorted(source.iterdir()) if each.is_file() and table_name(each) not in (*CDM, "")]
+def count_others(db: duckdb.DuckDBPyConnection, source: Path) -> int:
+    """The rows of all files that have the ending of a table and are named after none of OMOP's. Raises SourceError.
+
+    Their names may be data, so they are told by their place.
+    """
+    rows, home = 0, source.resolve()
+    for number, path in enumerate(_entries(None, source) if source.is_dir() else [], 1):
+        if table_name(path) in (*CDM, "") or not path.is_file() or not path.resolve().is_relative_to(home):
+            continue
+        try:
+            rows += count_table(db, path)
+        except SourceError:
+            what = f"{source}: entry {number}, which is named after no OMOP table, cannot be read as one."
+            raise SourceError(what, "Take it out of the directory.") from None
+    return rows
 
 
 def count_table(db: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -110,7 +120,7 @@ def count_table(db: duckdb.DuckDBPyConnection, path: Path) -> int:
     if relation is not None:
         return relation.rows
     with plain(db, path) as file:
-        return count_rows(path, file, quoted=b"\t" not in first_line(file))
+        return count_rows(path, file, _layout(file).quoted)
 
 
 def table_name(path: Path) -> str:
@@ -158,15 +168,20 @@ def _relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Relation 
 def stage_table(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Staged:
     """Read a table as text.
 
-    A tab in the first line says that the file is as Athena writes it: separated by tabs, quotes mean nothing.
+    A tab in the first line says that the file is separated by tabs; unless that line begins with a quote, it is as
+    Athena writes it, and quotes mean nothing.
     """
     relation = _relation(db, name, path)
     if relation is not None:
         return staged_text(db, relation)
     with plain(db, path) as readable_path:
-        tabs = b"\t" in first_line(readable_path)
-        layout = Layout(delimiter="\t", quoted=False) if tabs else Layout()
-        return stage_csv(db, name, path, layout, readable_path)
+        return stage_csv(db, name, path, _layout(readable_path), readable_path)
+
+
+def _layout(path: Path) -> Layout:
+    line = first_line(path)
+    quoted = line.removeprefix(b"\xef\xbb\xbf").startswith(b'"')
+    return Layout(delimiter="\t", quoted=quoted) if b"\t" in line else Layout()
 
 
 def load_staged(

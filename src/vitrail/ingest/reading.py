@@ -7,6 +7,7 @@ counted here as well, and a file whose lines do not add up is refused.
 
 import csv
 import gzip
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -185,6 +186,11 @@ def _no_header(path: Path) -> SourceError:
     return SourceError(f"{path}, line 1, is no header line.", "Write the columns' names there, as UTF-8 text.")
 
 
+def exact(path: Path) -> str:
+    """A path for DuckDB, which takes ``*``, ``?`` and ``[`` for patterns that may match other files."""
+    return re.sub(r"([*?[])", r"[\1]", str(path))
+
+
 def check_columns(where: str, columns: tuple[str, ...], kept: tuple[str, ...] = ("rowid",)) -> None:
     """Raise SourceError where two columns share a name, or one has a name that the database keeps for itself."""
     lowered = [each.lower() for each in columns]
@@ -256,7 +262,7 @@ def _read(
         " parallel = :parallel, store_rejects = true, rejects_limit = 0, rejects_table = 'rejected',"
         " rejects_scan = 'rejected_scan')",
         t=table(name, "staged"),
-        path=str(path),
+        path=exact(path),
         kinds=exp.Struct(expressions=kinds),
         header=layout.columns is None,
         delimiter=layout.delimiter,

@@ -268,7 +268,7 @@ def _quarantine_repeated(db: duckdb.DuckDBPyConnection, rows: Rows, number: int,
         return
     death = of.name == "death"
     told: Node = exp.Literal.string(OTHER_DEATH if death else f"{of.name}: {DUPLICATE}")
-    order: list[Node] = [sql(":d DESC", d=column(f"r{number}_death_date", "t"))] if death else []
+    order: list[Node] = [exp.Ordered(this=column(f"r{number}_death_date", "t"), desc=True)] if death else []
     if of.name == "person" and _has_moved(db, rows, number):
         moved = column(f"r{number}_{MOVED}", "t")
         told = sql("CASE WHEN :m THEN :merged ELSE :other END", m=moved, merged=MERGED, other=told)

@@ -13,18 +13,18 @@ import duckdb
 from sqlglot import exp
 
 from vitrail.errors import SourceError
-from vitrail.ingest.reading import Staged, check_columns
+from vitrail.ingest.reading import Staged, check_columns, exact
 from vitrail.ingest.records import ROWS
 from vitrail.ingest.typed import readable
-from vitrail.omop.sql import Node, column, run, sql, table
+from vitrail.omop.sql import Node, column, run, sql
 
 KEPT_NAMES = ("rowid", "file_row_number", "file_index", "filename")
 """Names under which DuckDB says where a row is; a column of that name would hide it."""
 
 MOST_ROWS_PER_BYTE = 1_000
 FREE_ROWS = 1_000_000
-"""A Parquet file of more rows than these together is taken for a bomb: repeated values pack without bound, but a table
-with keys cannot, and reading it would take for ever."""
+"""A file of more rows than these together is taken for a bomb: repeated values pack without bound, but a table with
+keys cannot, and reading it would take for ever."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def parquet_relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Re
     try:
         rows = [_parquet_rows(db, path, number, each) for number, each in enumerate(files, 1)]
         _check_parts(db, path, files)
-        scan = sql("read_parquet(:files)", files=exp.Array(expressions=[exp.Literal.string(str(f)) for f in files]))
+        scan = sql("read_parquet(:files)", files=exp.Array(expressions=[exp.Literal.string(exact(f)) for f in files]))
         query = exp.Subquery(this=exp.select("*", "file_index", "file_row_number").from_(scan))
         columns = _columns(db, exp.select("*").from_(scan.copy()), str(path))
     except duckdb.Error as error:
@@ -84,18 +84,22 @@ def parquet_relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Re
 
 
 def _parquet_rows(db: duckdb.DuckDBPyConnection, path: Path, number: int, file: Path) -> int:
-    rows = run(db, "SELECT num_rows FROM parquet_file_metadata(:p)", p=str(file))[0][0]
-    if rows > FREE_ROWS + MOST_ROWS_PER_BYTE * file.stat().st_size:
-        what = f"{path}: part {number} says that it holds more rows than can be in it."
-        raise SourceError(what, "Export it again; split what compresses that well.")
-    return int(rows)
+    rows = int(run(db, "SELECT num_rows FROM parquet_file_metadata(:p)", p=exact(file))[0][0])
+    check_rows(f"{path}, part {number},", rows, file)
+    return rows
+
+
+def check_rows(where: str, rows: int, file: Path) -> None:
+    """Raise SourceError where a file says that it holds more rows than a table with keys can pack into it."""
+    if not 0 <= rows <= FREE_ROWS + MOST_ROWS_PER_BYTE * file.stat().st_size:
+        raise SourceError(f"{where} says that it holds more rows than can be in it.", "Export it again.")
 
 
 def _check_parts(db: duckdb.DuckDBPyConnection, path: Path, files: list[Path]) -> None:
     """All parts have the same columns, of different names: others would be lost, renamed or cast without a word."""
     schemas = set()
     for each in files:
-        found = run(db, "SELECT name, type, converted_type, num_children FROM parquet_schema(:p)", p=str(each))
+        found = run(db, "SELECT name, type, converted_type, num_children FROM parquet_schema(:p)", p=exact(each))
         schemas.add(tuple(found[1:]))  # the first line is the root, whose name is up to the writer
     if len(schemas) > 1:
         raise SourceError(f"{path}: its part files have different columns.", "Export all parts in one go.")
@@ -116,13 +120,11 @@ def duckdb_relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Rel
     """The table of a DuckDB file that ``path`` addresses: the file's path, and below it the table's name."""
     try:
         at = attached(db, path.parent)
-        schema, found, view = at.tables[path.name]
+        schema, found = at.tables[path.name]
         of = exp.table_(found, db=schema, catalog=at.name, quoted=True)
         columns = _columns(db, exp.select("*").from_(of), str(path))
         rows = int(run(db, "SELECT count(*) FROM :t", t=of)[0][0])
-        if view:
-            run(db, "CREATE TABLE :s AS SELECT * FROM :t", s=table(name, "staged"), t=of)
-            of = table(name, "staged")
+        check_rows(str(path), rows, path.parent)
     except duckdb.Error as error:
         raise SourceError(f"{path} cannot be read.", "Export the table again.") from error
     return Relation(name, str(path), of, column("rowid"), columns, rows, numbered=False)
@@ -132,11 +134,12 @@ def duckdb_relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Rel
 class Attached:
     """A DuckDB file that is open for reading: its name in the database, and where each table lies.
 
-    ``tables`` gives schema, name and whether it is a view for each table's name in lower case.
+    ``tables`` gives the schema and the name of each table by its name in lower case. Views are none: they would be
+    the file's own programs, run here.
     """
 
     name: str
-    tables: Mapping[str, tuple[str, str, bool]]
+    tables: Mapping[str, tuple[str, str]]
 
 
 def attached(db: duckdb.DuckDBPyConnection, path: Path) -> Attached:
@@ -162,17 +165,12 @@ def is_duckdb(path: Path) -> bool:
         return path.is_file() and file.read(12)[8:] == b"DUCK"
 
 
-def _tables(db: duckdb.DuckDBPyConnection, path: Path, name: str) -> dict[str, tuple[str, str, bool]]:
-    found = run(
-        db,
-        "SELECT schema_name, table_name, false FROM duckdb_tables() WHERE database_name = :n UNION ALL SELECT"
-        " schema_name, view_name, true FROM duckdb_views() WHERE database_name = :n AND NOT internal ORDER BY ALL",
-        n=name,
-    )
-    schemas = {schema for schema, table_name, _ in found if table_name.lower() == "person"} or {"main"}
+def _tables(db: duckdb.DuckDBPyConnection, path: Path, name: str) -> dict[str, tuple[str, str]]:
+    found = run(db, "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = :n ORDER BY ALL", n=name)
+    schemas = {schema for schema, table_name in found if table_name.lower() == "person"} or {"main"}
     if len(schemas) > 1:
         raise SourceError(f"{path} has several schemas with a table person.", "Export the one that you mean.")
-    return {of.lower(): (schema, of, view) for schema, of, view in found if schema in schemas}
+    return {of.lower(): (schema, of) for schema, of in found if schema in schemas}
 
 
 def _columns(db: duckdb.DuckDBPyConnection, query: exp.Select, where: str) -> dict[str, str]:

@@ -56,10 +56,10 @@ def _database(area: Path, allowed: Sequence[Path]) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         },
     )
-    logs = [path.with_name(f"{path.name}.wal") for path in allowed if path.is_file()]
-    places = [str(path.resolve()) for path in (*allowed, *(log for log in logs if log.is_file()))]
-    db.execute("SET allowed_directories = $1", [[place for place in places if not Path(place).is_file()]])
-    db.execute("SET allowed_paths = $1", [[place for place in places if Path(place).is_file()]])
+    places = [str(path.resolve()) for path in allowed]
+    files = [place for place in places if Path(place).is_file()]
+    db.execute("SET allowed_directories = $1", [[place for place in places if place not in files]])
+    db.execute("SET allowed_paths = $1", [[*files, *(f"{file}.wal" for file in files)]])
     db.execute("SET enable_external_access = false")
     db.execute("SET lock_configuration = true")
     return db
