@@ -69,7 +69,18 @@ def typo(word: str, dice: Dice) -> str:
 
 def misread(word: str, dice: Dice) -> str:
     """As OCR reads it: one or two letters taken for others."""
-    pairs = (("o", "0"), ("l", "1"), ("i", "l"), ("m", "rn"), ("s", "5"), ("d", "cl"), ("w", "vv"), ("I", "l"), ("O", "0"), ("S", "5"))
+    pairs = (
+        ("o", "0"),
+        ("l", "1"),
+        ("i", "l"),
+        ("m", "rn"),
+        ("s", "5"),
+        ("d", "cl"),
+        ("w", "vv"),
+        ("I", "l"),
+        ("O", "0"),
+        ("S", "5"),
+    )
     able = [pair for pair in pairs if pair[0] in word[1:]]
     for before, after in dice.sample(able, min(len(able), dice.choice((1, 2)))):
         word = word[0] + word[1:].replace(before, after, 1)

@@ -277,9 +277,12 @@ def _after_key(page: Page, index: int, word: str) -> Iterator[Span]:
     told = word in _ALWAYS or bool(_TOLD.search(said[len(word) :])) or value.startswith("#")
     least = 3 if told and word not in _LOOSE else 5
     if digits >= least or (told and word in ("mrn", "vin") and "-" in value):
-        yield Span(match.start("value"), match.end("value"), "ID", "rule")
+        # 'patient ID: 12' says what it is by its label alone; what 'MRN' says is the same for everybody
+        start = start if word in _OWNING and re.search(r"\bid\b|#", said) else match.start("value")
+        yield Span(start, match.end("value"), "ID", "rule")
 
 
+_OWNING = listed("patient pt site study subject case")
 _LOOSE = listed("""
     patient pt a m s order visit notes report file hospital unit page group plan health medical reg room case
     study site
@@ -344,4 +347,4 @@ def _domain(page: Page, index: int) -> Iterator[Span]:
         start -= 1
     match = _DOMAIN_TAIL.match(low, page.starts[index])
     if match and start < page.starts[index] - 2 and any(each.isalpha() for each in low[start : page.starts[index]]):
-        yield Span(start, match.end(), "CONTACT", "rule")
+        yield Span(start, max(match.start(), _trimmed(match)), "CONTACT", "rule")

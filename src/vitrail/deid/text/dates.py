@@ -307,6 +307,9 @@ def _written(text: str, old: Day, new: Day) -> str:
         old.order
     )
 
+    numbers = _SMALL.findall(text)
+    padded = all(len(each) == 2 for each in numbers) and (old.order != "words" or "-" in text or text[:1] == "0")
+
     def word(match: re.Match[str]) -> str:
         return _word(match[0], new) if match[0][0].isalpha() else number(match[0])
 
@@ -318,11 +321,9 @@ def _written(text: str, old: Day, new: Day) -> str:
             return ""
         seen[slot] = True
         value = getattr(new, slot)
-        return (
-            f"{value % 100:02d}"
-            if slot == "year" and len(digits) < 4
-            else str(value).zfill(len(digits) if digits[0] == "0" or (old.order == "ymd") else 1)
-        )
+        if slot == "year" and len(digits) < 4:
+            return f"{value % 100:02d}"
+        return f"{value:02d}" if padded else str(value)
 
     if old.order == "compact":
         digits = f"{new.year:04d}{new.month:02d}{new.day:02d}"
@@ -340,6 +341,9 @@ def _written(text: str, old: Day, new: Day) -> str:
         )
     stripped = re.sub(r"[tT]\d\d:?\d\d.*$", "", text)
     return re.sub(r"\d+|[A-Za-z]{3,}", word, stripped)
+
+
+_SMALL = re.compile(r"(?<![\d'])\d{1,2}(?!\d)(?!\s*$)|^\d{1,2}(?!\d)")
 
 
 def _one_day(text: str) -> str:

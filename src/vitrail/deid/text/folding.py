@@ -11,8 +11,8 @@ from functools import lru_cache
 
 LOOKALIKES = dict(
     zip(
-        "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁԛԝһӏьгпЗ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορτυχκ",
-        "ABESIJKMHOPCTYXaesijopcyxdqwhlbrn3" + "ABEZHIKMNOPTYXaivoptuxk",
+        "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁԛԝһӏьгпЗмтнкв" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορτυχκ",
+        "ABESIJKMHOPCTYXaesijopcyxdqwhlbrn3mthkb" + "ABEZHIKMNOPTYXaivoptuxk",
         strict=True,
     )
 )

@@ -30,7 +30,7 @@ _DROPPED = listed("""
 _MISREAD = str.maketrans("015!|$8", "olsllsb")
 _MISREAD_DIGITS = str.maketrans("oqli|szb", "00111528")
 _SQUEEZE = re.compile(r"[^a-z0-9]+")
-_DIGITAL = re.compile(r"[a-z|]{0,6}\d[a-z\d|/.\-]{0,20}")
+_DIGITAL = re.compile(r"[a-z|/.\-]{0,10}\d[a-z\d|/.\-]{0,20}")
 _NUMBER = re.compile(
     r"(?<![a-z0-9])(?P<prefix>[a-z]{1,5}[-.]?)?[+(]?(?P<number>[\doli|sb](?:[\doli|sb]|"
     r"[\s().\-/](?=[\doli|sb\s().\-/])){3,24}[\doli|sb])(?![a-z0-9])"

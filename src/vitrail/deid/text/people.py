@@ -148,7 +148,7 @@ def _titled(page: Page, index: int, word: str) -> Iterator[Span]:
 def _others(page: Page, last: int) -> Iterator[Span]:
     """Names that follow in the same list: 'Drs. Hall and Reyes'."""
     end = name_end(page, last + 1) if page.words[last : last + 1] in (["and"], ["&"]) else 0
-    if end > last + 1 and page.words[last + 1] in lexicon().surname.keys() - lexicon().terms:
+    if end > last + 1 and page.words[last + 1] in lexicon().surname and page.words[last + 1] not in lexicon().terms:
         yield _span(page, last + 1, end)
 
 
@@ -274,7 +274,8 @@ def _initialled(page: Page, index: int) -> Iterator[Span]:
     if page.raw[index + 1 : index + 2] != ["."] or (index and page.text[page.starts[index] - 1] in ".-'"):
         return
     last = name_end(page, index)
-    if index and page.words[index - 1] in lexicon().surname.keys() - lexicon().common and page.namelike(index - 1):
+    before = page.words[index - 1] if index else ""
+    if before in lexicon().surname and before not in lexicon().common and page.namelike(index - 1):
         yield _span(page, index - 1, index + 2)  # 'Ruiz J.'
     words = [page.words[at] for at in range(index, last) if len(page.raw[at]) > 1 and page.raw[at].isalpha()]
     lists = lexicon()

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 
 from vitrail.deid.text.spans import Known, Span
 
-PIECE = 5
+PIECE = 4
 """Letters of a known name that are looked for together, across spaces, signs and line ends."""
 DIGITS = 5
 """Digits of a known number that are looked for together."""
 
 _LONG = re.compile(r"\d(?:[ .()/-]{0,2}\d){8,}")
 _STRANGE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,14}(?: [A-Z]\.)? [A-Z][a-z]{2,14}\b")
-_SIGN = re.compile(r"[\w.+-]{2,64}@[\w-]{1,64}\.\w|https?://|\bwww\.", re.ASCII)
+_SIGN = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.\w|https?://|\bwww\.", re.ASCII)
 GONE = "\x00"
 """Stands where something was taken out, so that nothing is read across it."""
 

@@ -16,7 +16,7 @@ from vitrail.deid.text.folding import plain_letters
 from vitrail.deid.text.known import misread, off_by_one
 from vitrail.deid.text.lexicon import lexicon, listed, names_of, places
 from vitrail.deid.text.localities import STREETS
-from vitrail.deid.text.people import DEGREES, ROLES, TITLES
+from vitrail.deid.text.people import DEGREES, TITLES
 from vitrail.deid.text.spans import Category
 
 DATE_MARK = "[DATE]"
@@ -39,14 +39,7 @@ _STREET_NAMES = (
 _WORD = re.compile(r"[^\W\d_]+")
 _NAME_WORD = re.compile(r"[^\W_]+")
 _BROKEN = re.compile(r"(?<=[^\W\d_])-\s{0,2}\n\s{0,2}(?=[a-z])")
-_KEPT = (
-    TITLES
-    | DEGREES
-    | ROLES
-    | listed("""
-    and van von de del la le der den di da bin ibn al el st jr sr ii iii the of s
-""")
-)
+_CONNECTORS = listed("and van von de del la le der den di da bin ibn al el ii iii the of s")
 _HEADS = (
     listed("""
     hospital clinic center centre medical med ctr health healthcare care general gen memorial university college
@@ -89,22 +82,33 @@ def surrogate(text: str, category: Category, draw: Draw, shift: int | None) -> s
 
 def _name(text: str, draw: Draw) -> str:
     text = _BROKEN.sub("", text)
-    words = [word.lower() for word in _NAME_WORD.findall(plain_letters(text))]
-    origin = _origin(words, draw)
-    count = sum(1 for word in words if word not in _KEPT)
-    place, inverted = 0, "," in text
+    if not _NAME_WORD.search(text):
+        return text
+    kept = {match.start() for match in _NAME_WORD.finditer(text) if _stays(match, text)}
+    words = [plain_letters(match[0]).lower() for match in _NAME_WORD.finditer(text) if match.start() not in kept]
+    origin, inverted, place = _origin(words, draw), "," in text, 0
 
     def one(match: re.Match[str]) -> str:
         nonlocal place
-        word = plain_letters(match[0]).lower()
-        if word in _KEPT and not (len(words) == 1 and len(word) > 2):
+        if match.start() in kept:
             return match[0]
         place += 1
-        return _cased(_name_word(word, place, count, origin, draw, inverted), match[0])
+        word = plain_letters(match[0]).lower()
+        return _cased(_name_word(word, place, len(words), origin, draw, inverted), match[0])
 
-    if not words:
-        return "Doe" if text.strip() else text
     return _NAME_WORD.sub(one, text)
+
+
+def _stays(match: re.Match[str], text: str) -> bool:
+    """Whether a word of a name is a title before it, a small connector in it, or a degree behind its comma."""
+    word, before = match[0].lower(), text[: match.start()].rstrip()[-1:]
+    if match.start() == 0:
+        return word in TITLES and match.end() < len(text.rstrip("."))
+    if word in DEGREES:
+        return before == "," and match[0].isupper() and not text.isupper()
+    return (word in _CONNECTORS and match[0].islower() and match.end() < len(text)) or (
+        match[0] == "s" and before == "'"
+    )
 
 
 def _name_word(word: str, place: int, count: int, origin: str, draw: Draw, inverted: bool) -> str:
@@ -180,13 +184,22 @@ def _cased(word: str, like: str) -> str:
     return word.lower() if like.islower() else word[0].upper() + word[1:]
 
 
+_LABEL = re.compile(
+    r"(?:(?:mrn|ssn|patient|pt|site|study|subject|case|id|number|no|acct|account|record|medical|policy|member)\b[\s#:.]+)+(?=.*\d)",
+    re.I,
+)
+
+
 def _short(word: str) -> str:
     """The word itself, or a digest where it is long, so that many draws about it stay cheap."""
     return word if len(word) < 64 else hashlib.sha256(word.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _characters(text: str, draw: Draw) -> str:
-    """Digits for digits and letters for letters; signs stay."""
+    """Digits for digits and letters for letters; signs stay, and so do the words of a label before them."""
+    label = _LABEL.match(text)
+    if label:
+        return label[0] + _characters(text[label.end() :], draw)
     word = _short(re.sub(r"[^a-z0-9]", "", plain_letters(text).lower()))
     out = []
     for at, character in enumerate(text):

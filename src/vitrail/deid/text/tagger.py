@@ -196,7 +196,7 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
     digits = sum(sum(map(str.isdigit, word)) for word in words)
     if category not in ("NAME", "LOCATION"):
         return digits >= 5 or (category == "DATE" and digits >= 3 and "/" in words)
-    if sum(map(len, words)) < 2 or digits or all(map(_ordinary, words)):
+    if sum(map(len, words)) < 2 or digits or (all(map(_ordinary, words)) and not _name_by_capital(page, first, last)):
         return False
     listed = any(word in lexicon().names or word in _town_words() for word in words)
     if page.flat:
@@ -210,6 +210,15 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
 FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED = 4.0, 0.0, 4.0, 0.5
 """How much higher than 'no identifier' a category must score, by what speaks against it. Chosen on the dev part of
 ASQ-PHI and the train files of the carriers."""
+
+
+def _name_by_capital(page: Page, first: int, last: int) -> bool:
+    """Whether a common word that is a name too, like Rose, stands with a capital that no sentence gave it."""
+    return any(
+        page.words[at] in lexicon().names and page.namelike(at) and not page.begins_sentence(at)
+        for at in range(first, last)
+        if page.words[at] not in lexicon().terms
+    )
 
 
 def _ordinary(word: str) -> bool:
