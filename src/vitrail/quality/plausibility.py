@@ -74,7 +74,7 @@ def _died(_: Cut, limit: Limit) -> Measure:
 
 
 def _ends(of: Cut, limit: Limit) -> Measure | None:
-    """plausibleStartBeforeEnd. It is hard for observation periods: time at risk cannot be less than nothing."""
+    """plausibleStartBeforeEnd. Of observation periods, which are the time at risk, it is hard."""
     if not of.has(limit.table, limit.value):
         return None
     parts = {"f": column(limit.field, "t"), "e": column(limit.value, "t")}

@@ -212,7 +212,7 @@ def test_a_period_that_ends_before_it_starts_is_hard(tmp_path: Path) -> None:
     rows["observation_period"][0]["observation_period_end_date"] = "2009-12-31"
     ends = ("plausibleStartBeforeEnd", "observation_period", "observation_period_start_date", None, None)
     found = checks(tmp_path, rows)[ends]
-    assert (found.violations, found.hard) == (1, True)
+    assert (found.outcome, found.violations, found.hard) == ("failed", 1, True)
 
 
 def test_sixty_days_after_death_are_allowed(tmp_path: Path) -> None:
