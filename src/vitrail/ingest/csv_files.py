@@ -11,7 +11,7 @@ from vitrail.errors import SourceError
 from vitrail.ingest.extract import Columns
 from vitrail.ingest.mapped import Compiler, hashed
 from vitrail.ingest.mapping import Codes, Mapping, SourceFile
-from vitrail.ingest.reading import Layout, Staged, stage_csv
+from vitrail.ingest.reading import Layout, Staged, lies_in, stage_csv
 from vitrail.ingest.records import Account, Record, extract_view, load_rows
 from vitrail.omop.sql import column, run, sql, table
 from vitrail.omop.tables import CLINICAL, PLACES, TABLES
@@ -49,7 +49,7 @@ def _path(source: Path, file: SourceFile) -> Path:
     if source.is_file() or file.file is None:
         return source
     path = source / file.file
-    if not path.resolve().is_relative_to(source.resolve()) or not path.is_file():
+    if not lies_in(path, source) or not path.is_file():
         raise SourceError(f"{path} is no file inside the source.", "Name a file that lies in it.")
     return path
 

@@ -13,7 +13,7 @@ import duckdb
 from vitrail.errors import SourceError
 from vitrail.ingest.ends import INFERRED, with_inferred_end
 from vitrail.ingest.fields import WANTED, parsed
-from vitrail.ingest.reading import Layout, Staged, count_rows, first_line, plain, stage_csv
+from vitrail.ingest.reading import Layout, Staged, count_rows, first_line, lies_in, plain, stage_csv
 from vitrail.ingest.records import (
     ROWS,
     Account,
@@ -102,9 +102,9 @@ def count_others(db: duckdb.DuckDBPyConnection, source: Path) -> int:
 
     Their names may be data, so they are told by their place.
     """
-    rows, home = 0, source.resolve()
+    rows = 0
     for number, path in enumerate(_entries(None, source) if source.is_dir() else [], 1):
-        if table_name(path) in (*CDM, "") or not path.is_file() or not path.resolve().is_relative_to(home):
+        if not lies_in(path, source) or table_name(path) in (*CDM, "") or not path.is_file():
             continue
         try:
             rows += count_table(db, path)
@@ -137,7 +137,7 @@ def table_name(path: Path) -> str:
 def _check_place(source: Path, name: str, path: Path) -> None:
     if source.is_file():
         return
-    if not path.resolve().is_relative_to(source.resolve()):
+    if not lies_in(path, source):
         raise SourceError(f"{source}: the file for {name} lies elsewhere.", "Put the file itself there, not a link.")
     parts = path.is_dir() and not path.name.lower().endswith(CSV)
     if not parts and not path.is_file():

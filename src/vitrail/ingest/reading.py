@@ -186,6 +186,14 @@ def _no_header(path: Path) -> SourceError:
     return SourceError(f"{path}, line 1, is no header line.", "Write the columns' names there, as UTF-8 text.")
 
 
+def lies_in(path: Path, directory: Path) -> bool:
+    """Whether ``path``, wherever links in it lead, is inside ``directory``; not so where links lead in a circle."""
+    try:
+        return path.resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
 def exact(path: Path) -> str:
     """A path for DuckDB, which takes ``*``, ``?`` and ``[`` for patterns that may match other files."""
     return re.sub(r"([*?[])", r"[\1]", str(path))

@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from vitrail.errors import SourceError
-from vitrail.ingest.reading import Staged, check_columns, exact
+from vitrail.ingest.reading import Staged, check_columns, exact, lies_in
 from vitrail.ingest.records import ROWS
 from vitrail.ingest.typed import readable
 from vitrail.omop.sql import Node, column, run, sql
@@ -54,11 +54,11 @@ def parquet_files(path: Path) -> list[Path]:
         return [path]
     held = sorted(each for each in path.iterdir() if not each.name.startswith((".", "_")))
     for number, each in enumerate(held, 1):
+        if not lies_in(each, path):
+            raise SourceError(f"{path}: part {number} lies elsewhere.", "Put the file itself there instead of a link.")
         if not each.is_file() or each.suffix.lower() != ".parquet":
             what = f"{path}: entry {number} is no Parquet file."
             raise SourceError(what, "Keep only the table's part files there, without directories.")
-        if not each.resolve().is_relative_to(path.resolve()):
-            raise SourceError(f"{path}: part {number} lies elsewhere.", "Put the file itself there instead of a link.")
     if not held:
         raise SourceError(f"{path} holds no Parquet file.", "Export it again.")
     return held
