@@ -171,14 +171,15 @@ def _first_day(year: Any, of_june: bool = False) -> Any:
 def _after(t: Tables, _: Tables, c: Check, __: date) -> Counted:
     field, value = t[c.table][c.field], _value(c)
     if value == "birth":
-        return _of(field.notna(), field < _first_day(_year(t, c), of_june=True))
+        born = _first_day(_year(t, c), of_june=True)
+        return _of(field.notna() & born.notna(), field < born)
     other = t[c.table][value]
     return _of(field.notna() & other.notna(), field < other)
 
 
 def _born(t: Tables, _: Tables, c: Check, __: date) -> Counted:
-    field = t[c.table][c.field]
-    return _of(field.notna(), field < _first_day(_year(t, c)))
+    field, born = t[c.table][c.field], _first_day(_year(t, c))
+    return _of(field.notna() & born.notna(), field < born)
 
 
 def _died(t: Tables, _: Tables, c: Check, __: date) -> Counted:

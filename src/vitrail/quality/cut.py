@@ -78,18 +78,24 @@ LIFE = table("life", "quality")
 and the number of observation ``periods``."""
 
 
+OLD = 89
+"""Years of age from which, where days were moved, a year of birth may be that of the pool of ages of 90 and more."""
+
+
 def _lives(of: Cut) -> None:
-    """Make the table of lives."""
+    """Make the table of lives. Who may be in the pool of the oldest has no day of birth."""
     for name, query in (("births", _births(of)), ("deaths", _deaths(of)), ("periods", _periods(of))):
         run(of.db, "CREATE VIEW :v AS :q", v=table(name, "quality"), q=query)
+    pooled = "coalesce(year(greatest(o.last, d.died)) - year >= :old, false)"
+    known = sql(f"year BETWEEN 1 AND 9999 AND NOT (:moved AND {pooled})", moved=of.calendar != "true", old=OLD)
     run(
         of.db,
-        "CREATE TABLE :life AS SELECT p.person_id, CASE WHEN year BETWEEN 1 AND 9999 THEN make_date(year, 1, 1) END"
-        " AS born, CASE WHEN year BETWEEN 1 AND 9999 THEN make_date(year, 6, 1) END AS midyear,"
-        " d.died, o.first, o.last, o.periods FROM quality.births AS p"
-        " LEFT JOIN quality.deaths AS d ON d.person_id = p.person_id"
+        "CREATE TABLE :life AS SELECT p.person_id, CASE WHEN :known THEN make_date(year, 1, 1) END AS born,"
+        " CASE WHEN :known THEN make_date(year, 6, 1) END AS midyear, d.died, o.first, o.last, o.periods"
+        " FROM quality.births AS p LEFT JOIN quality.deaths AS d ON d.person_id = p.person_id"
         " LEFT JOIN quality.periods AS o ON o.person_id = p.person_id",
         life=LIFE,
+        known=known,
     )
 
 

@@ -52,7 +52,7 @@ def _after(of: Cut, limit: Limit) -> Measure | None:
     """plausibleTemporalAfter: not before another day of the record, or the first of June of the year of birth."""
     field = column(limit.field, "t")
     if limit.value == "birth":
-        return _dated(limit, sql("count(:f)", f=field), sql(":f < l.midyear", f=field))
+        return _dated(limit, _judged_by_birth(field), sql(":f < l.midyear", f=field))
     if not of.has(limit.table, limit.value):
         return None
     parts = {"f": field, "o": column(limit.value, "t")}
@@ -62,7 +62,12 @@ def _after(of: Cut, limit: Limit) -> Measure | None:
 def _born(_: Cut, limit: Limit) -> Measure:
     """plausibleAfterBirth: not before the year of birth."""
     field = column(limit.field, "t")
-    return _dated(limit, sql("count(:f)", f=field), sql(":f < l.born", f=field))
+    return _dated(limit, _judged_by_birth(field), sql(":f < l.born", f=field))
+
+
+def _judged_by_birth(field: Node) -> Node:
+    """Records of persons whose birth is known."""
+    return sql("count_if(:f IS NOT NULL AND l.born IS NOT NULL)", f=field)
 
 
 def _died(_: Cut, limit: Limit) -> Measure:
