@@ -8,10 +8,14 @@ import duckdb
 import pyarrow as pa
 
 from vitrail.ingest.extract import Columns
+from vitrail.ingest.fhir_drugs import product
 from vitrail.ingest.fhir_elements import Element, Unfit, identified, own_id, parts, text
 from vitrail.ingest.fhir_files import OTHER, Entry, entries
-from vitrail.ingest.fhir_persons import known_identifiers, merges
-from vitrail.ingest.fhir_resources import GROUPS, READ, RESULTS, Reading, Row, judge_status, product
+from vitrail.ingest.fhir_identity import known_identifiers, merges
+from vitrail.ingest.fhir_notes import RESULTS
+from vitrail.ingest.fhir_observations import GROUPS
+from vitrail.ingest.fhir_reading import Reading, Row, judge_status
+from vitrail.ingest.fhir_resources import READ
 from vitrail.ingest.fhir_types import STATUSES
 from vitrail.ingest.records import Account
 from vitrail.ingest.source_records import KINDS, Counts, open_records

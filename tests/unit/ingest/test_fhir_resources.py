@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tests.clinical_sources import OMB, Resource, attachment, coded
 from vitrail.ingest.fhir_elements import References, Unfit, day
-from vitrail.ingest.fhir_persons import known_identifiers, merges
-from vitrail.ingest.fhir_resources import READ, Reading, judge_status
+from vitrail.ingest.fhir_identity import known_identifiers, merges
+from vitrail.ingest.fhir_reading import Reading, judge_status
+from vitrail.ingest.fhir_resources import READ
 
 PATIENT = {"subject": {"reference": "Patient/p"}}
 CODE = coded("SNOMED", "1")
