@@ -140,7 +140,7 @@ def test_a_threshold_that_nothing_can_cross_is_never_passed(found: dict[int, Fou
 
 
 def test_what_is_missing_is_measured(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("drug_exposure")
     for row in rows["drug_exposure"][:40]:
         row["refills"] = None
     refills = checks(tmp_path, rows)["measureValueCompleteness", "drug_exposure", "refills", None, None]
@@ -151,7 +151,7 @@ def test_what_is_missing_is_measured(tmp_path: Path) -> None:
                                                (5, ("failed", "passed")), (6, ("failed", "failed"))])  # fmt: skip
 def test_conditions_of_women_in_men(tmp_path: Path, men: int, outcomes: tuple[str, str]) -> None:
     """2 % are tolerated where all concepts below one are looked at, 5 % where it is one concept."""
-    rows = good()
+    rows = good("condition_occurrence")
     for row in rows["person"][:men]:
         row["gender_concept_id"] = 8507
     found = checks(tmp_path, rows)
@@ -164,14 +164,14 @@ def test_conditions_of_women_in_men(tmp_path: Path, men: int, outcomes: tuple[st
 
 
 def test_two_records_with_one_key(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("note")
     rows["note"][0]["note_id"] = 2
     key = checks(tmp_path, rows)["isPrimaryKey", "note", "note_id", None, None]
     assert (key.outcome, key.violations, key.rows, key.hard) == ("failed", 2, 100, True)
 
 
 def test_the_order_of_keys_means_nothing(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("note")
     rows["note"].reverse()
     assert checks(tmp_path, rows)["isPrimaryKey", "note", "note_id", None, None].outcome == "passed"
 
@@ -185,7 +185,7 @@ def test_the_order_of_keys_means_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_observation_periods_need_a_day_between(tmp_path: Path, ends: str, begins: str, outcome: str) -> None:
-    rows = good()
+    rows = good("note")
     first, second = rows["observation_period"][:2]
     first["observation_period_end_date"] = ends
     second.update(person_id=1, observation_period_start_date=begins)
@@ -197,7 +197,7 @@ def test_observation_periods_need_a_day_between(tmp_path: Path, ends: str, begin
 
 
 def test_between_two_observation_periods_nothing_is_observed(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("note")
     first, second = rows["observation_period"][:2]
     first["observation_period_end_date"] = "2014-12-31"
     second.update(person_id=1, observation_period_start_date="2016-01-01")
@@ -208,7 +208,7 @@ def test_between_two_observation_periods_nothing_is_observed(tmp_path: Path) -> 
 
 
 def test_a_period_that_ends_before_it_starts_is_hard(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("note")
     rows["observation_period"][0]["observation_period_end_date"] = "2009-12-31"
     ends = ("plausibleStartBeforeEnd", "observation_period", "observation_period_start_date", None, None)
     found = checks(tmp_path, rows)[ends]
@@ -216,14 +216,14 @@ def test_a_period_that_ends_before_it_starts_is_hard(tmp_path: Path) -> None:
 
 
 def test_sixty_days_after_death_are_allowed(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("drug_era")
     rows["drug_era"][DEAD - 1]["drug_era_end_date"] = day(DIED, 60)
     late = checks(tmp_path, rows)["plausibleBeforeDeath", "drug_era", "drug_era_end_date", None, None]
     assert (late.outcome, late.rows) == ("passed", 1)
 
 
 def test_nobody_is_born_after_next_year(tmp_path: Path) -> None:
-    rows = good()
+    rows = good("note")
     for row, year in zip(rows["person"], (2027, 2028, 2028), strict=False):
         row["year_of_birth"] = year
     born = checks(tmp_path, rows)["plausibleValueHigh", "person", "year_of_birth", None, None]
@@ -233,7 +233,7 @@ def test_nobody_is_born_after_next_year(tmp_path: Path) -> None:
 @pytest.mark.parametrize("calendar", ["none", "shifted"])
 def test_days_that_were_moved_are_not_held_against_the_calendar(tmp_path: Path, calendar: str) -> None:
     """What compares two days of a person is still checked."""
-    found = checks(tmp_path, good(), calendar=calendar)
+    found = checks(tmp_path, good("note", "drug_exposure"), calendar=calendar)
     outcomes = {(each.name, each.table, each.field): each.outcome for each in found.values() if each.concept is None}
     for check in ("plausibleValueLow", "plausibleValueHigh"):
         assert outcomes[check, "note", "note_date"] == "not applicable"
@@ -245,7 +245,7 @@ def test_days_that_were_moved_are_not_held_against_the_calendar(tmp_path: Path, 
 
 @pytest.mark.parametrize(("calendar", "violations"), [("true", 2), ("shifted", 0)])
 def test_a_birth_may_be_a_year_early_where_days_were_moved(tmp_path: Path, calendar: str, violations: int) -> None:
-    rows = good()
+    rows = good("note")
     for row in rows["note"][:2]:
         row["note_date"] = "1949-12-31"
     birth = checks(tmp_path, rows, calendar=calendar)["plausibleAfterBirth", "note", "note_date", None, None]
@@ -255,7 +255,7 @@ def test_a_birth_may_be_a_year_early_where_days_were_moved(tmp_path: Path, calen
 @pytest.mark.parametrize(("calendar", "violations"), [("true", 1), ("shifted", 0), ("none", 0)])
 def test_the_pool_of_the_oldest_is_not_judged_by_birth(tmp_path: Path, calendar: str, violations: int) -> None:
     """Deidentification makes nobody older than 90, so early records of the very old come before their year of birth."""
-    rows = good()
+    rows = good("note")
     rows["person"][0]["year_of_birth"] = 2020 - 90
     rows["note"][0]["note_date"] = "1922-01-01"
     birth = checks(tmp_path, rows, calendar=calendar)["plausibleAfterBirth", "note", "note_date", None, None]
@@ -288,7 +288,7 @@ def test_a_field_of_another_type(tmp_path: Path) -> None:
     reason = "gap_days is not a whole number"
     found = checks(
         tmp_path,
-        good(),
+        good("note", "drug_era"),
         change=lambda db: db.execute("ALTER TABLE cut.note ALTER note_type_concept_id TYPE VARCHAR"),
         quarantined=[lost("drug_era", reason, 3), lost("another file", reason, 9)],
     )
