@@ -184,7 +184,7 @@ def _number_at(page: Page, index: int, start: int) -> tuple[int, int, Category] 
     if match and _is_identifier(page, index, match[0]):
         return start, match.end(), "ID"
     match = _RUN.match(low, start)
-    if match and not _UNIT.match(low, match.end()) and not _about_codes(page, index):
+    if match and not _UNIT.match(low, match.end()) and not about_codes(page, index):
         return start, match.end(), "ID"
     return None
 
@@ -198,7 +198,7 @@ def _is_identifier(page: Page, index: int, text: str) -> bool:
     """Groups of digits with hyphens: an identifier where they are many and no range of years or amounts."""
     parts = re.findall(r"\d+", text)
     total = sum(map(len, parts))
-    if total < 6 or _UNIT.match(page.low, page.starts[index] + len(text)) or _about_codes(page, index):
+    if total < 6 or _UNIT.match(page.low, page.starts[index] + len(text)) or about_codes(page, index):
         return False
     if len(parts) == 2 and not any(each.isalpha() for each in text):
         first, second = parts
@@ -222,7 +222,7 @@ def _code_at(page: Page, index: int, start: int) -> tuple[int, int, Category] | 
     if match and 3 <= _digits(match[0]) < 17:
         return start, match.end(), "ID"
     match = _CODE.match(low, start)
-    if match is None or _about_codes(page, index) or _UNIT.fullmatch(low, start + _lead(match[0]), match.end()):
+    if match is None or about_codes(page, index) or _UNIT.fullmatch(low, start + _lead(match[0]), match.end()):
         return None
     text, digits = match[0], _digits(match[0])
     letters = sum(1 for each in text if each.isalpha())
@@ -243,7 +243,7 @@ def _lead(text: str) -> int:
     return len(text) - len(text.lstrip("0123456789"))
 
 
-def _about_codes(page: Page, index: int) -> bool:
+def about_codes(page: Page, index: int) -> bool:
     """Whether a code of a terminology or of the literature is said just before: it names no person."""
     return any(word in _CODED for word in page.words[max(0, index - 4) : index + 1]) or page.words[index].startswith(
         "nct0"

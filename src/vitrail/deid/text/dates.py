@@ -35,8 +35,8 @@ _MONTH = (
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_YEAR = r"(?P<year>(?:1[89]|20)\d\d|'\d\d|\d\d)"
-_FULL_YEAR = r"(?P<year>(?:1[89]|20)\d\d|'\d\d)"
+_YEAR = r"(?P<year>(?:1[89]|2[012])\d\d|'\d\d|\d\d)"
+_FULL_YEAR = r"(?P<year>(?:1[89]|2[012])\d\d|'\d\d)"
 _END = r"(?![a-z0-9]|[./-]\d)"
 _TO = r"(?:\s{0,2}(?:-|to|and|through|thru|&)\s{0,2}(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?=\W))?"
 
@@ -44,11 +44,11 @@ _NUMERIC = re.compile(
     r"(?P<a>\d{1,4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|'?\d{2})"
     r"(?:t\d\d:?\d\d(?::?\d\d(?:\.\d{1,9})?)?(?:z|[+-]\d\d:?\d\d)?)?" + _END
 )
-_SPACED = re.compile(r"(?P<a>\d{1,2})\s(?P<b>\d{1,2})\s(?P<c>(?:19|20)\d\d)" + _END)
-_COMPACT = re.compile(r"(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?" + _END)
-_COMPACT_US = re.compile(r"(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?P<y>(?:19|20)\d\d)" + _END)
-_MONTH_YEAR = re.compile(r"(?P<b>0?[1-9]|1[0-2])\s?[/-]\s?(?P<c>(?:19|20)\d\d)" + _END)
-_YEAR_MONTH = re.compile(r"(?P<c>(?:19|20)\d\d)[/-](?P<b>0[1-9]|1[0-2])" + _END)
+_SPACED = re.compile(r"(?P<a>\d{1,2})\s(?P<b>\d{1,2})\s(?P<c>(?:19|2[012])\d\d)" + _END)
+_COMPACT = re.compile(r"(?P<y>(?:19|2[012])\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?" + _END)
+_COMPACT_US = re.compile(r"(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?P<y>(?:19|2[012])\d\d)" + _END)
+_MONTH_YEAR = re.compile(r"(?P<b>0?[1-9]|1[0-2])\s?[/-]\s?(?P<c>(?:19|2[012])\d\d)" + _END)
+_YEAR_MONTH = re.compile(r"(?P<c>(?:19|2[012])\d\d)[/-](?P<b>0[1-9]|1[0-2])" + _END)
 _PARTIAL = re.compile(r"(?P<a>0?[1-9]|[12]\d|3[01])[/-](?P<b>0?[1-9]|[12]\d|3[01])" + _END)
 _DAY_MONTH = re.compile(
     _DAY
@@ -72,7 +72,7 @@ _BARE_MONTH = re.compile(_MONTH + r"\b")
 _SEASON = re.compile(
     r"(?:(?:early|late|mid)[\s-])?(?:spring|summer|fall|autumn|winter|q[1-4]|first\squarter|"
     r"second\squarter|third\squarter|fourth\squarter)"
-    r"(?:\s{1,2}of)?\s{1,2}(?P<year>(?:19|20)\d\d|'\d\d)" + _END
+    r"(?:\s{1,2}of)?\s{1,2}(?P<year>(?:19|2[012])\d\d|'\d\d)" + _END
 )
 _RELATIVE = re.compile(
     r"(?:(?:last|next|this)(?:\spast|\scoming)?|past)\s{1,2}(?P<name>(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may"
@@ -90,7 +90,7 @@ HOLIDAYS = re.compile(
     r"boxing\sday|good\sfriday"
     r"|ash\swednesday|palm\ssunday|cinco\sde\smayo|canada\sday|bastille\sday|mardi\sgras|groundhog\sday|"
     r"flag\sday|eid\sal[\s-](?:fitr|adha)"
-    r"|lunar\snew\syear|chinese\snew\syear)(?:\s(?:of\s)?(?:19|20)\d\d)?" + _END
+    r"|lunar\snew\syear|chinese\snew\syear)(?:\s(?:of\s)?(?:19|2[012])\d\d)?" + _END
 )  # fmt: skip
 _HOLIDAY_HEADS = listed("""
     christmas xmas thanksgiving easter new fourth the labor memorial independence halloween valentine valentines
@@ -109,8 +109,8 @@ _HEADS = _HOLIDAY_HEADS | _SEASON_HEADS | frozenset(_NUMBER_OF) | listed("last n
 
 _DATED = listed("""
     on since until till from dated date dates through thru after before starting started beginning admitted
-    discharged seen visit dob born collected drawn performed scheduled due expires expired dos doa dod between
-    completed effective obtained taken received signed
+    discharged seen visit dob born collected drawn performed scheduled appt appointment due expires expired dos
+    doa dod between completed effective obtained taken received signed
 """)  # fmt: skip
 _MEASURED = listed("""
     strength murmur systolic power motor pain pulses pulse reflexes reflex grade tablet tablets tab tabs scale
@@ -200,7 +200,7 @@ def _partial_is_meant(page: Page, index: int, match: re.Match[str]) -> bool:
     after = _NEXT_WORD.match(page.low, match.end())
     back = 2 if index > 1 and page.words[index - 1] in (":", "(", "-") else 1
     before = page.words[index - back] if index >= back else ""
-    return before in _DATED and (after is None or after[1] not in _MEASURED)
+    return (before in _DATED or before in _WEEKDAY_HEADS) and (after is None or after[1] not in _MEASURED)
 
 
 def _month_end(page: Page, index: int) -> int:
@@ -256,7 +256,7 @@ def read_numbers(match: re.Match[str]) -> Day | None:
 
 
 def _possible(day: Day) -> Day | None:
-    return day if 1800 < day.year < 2100 and 1 <= day.month <= 12 and 1 <= day.day <= 31 else None
+    return day if 1800 < day.year < 2300 and 1 <= day.month <= 12 and 1 <= day.day <= 31 else None
 
 
 def full_year(text: str) -> int:

@@ -50,8 +50,17 @@ def lexicon() -> Lexicon:
         for short in shorts:
             nicknames[short] = (*nicknames.get(short, ()), name)
     terms = frozenset(plain_letters(term.lower()) for term in words("terms.txt"))
+    names = frozenset({*given, *surname, *nicknames})
     common = frozenset(words("words.txt"))
-    return Lexicon(common, terms, given, surname, nicknames, short_for, frozenset({*given, *surname, *nicknames}))
+    common |= frozenset(form for word in common for form in _inflected(word)) - names - terms
+    return Lexicon(common, terms, given, surname, nicknames, short_for, names)
+
+
+def _inflected(word: str) -> Iterator[str]:
+    """The regular forms of a word of four letters or more, some of which English does not have."""
+    if len(word) > 3:
+        stem = word.removesuffix("e")
+        yield from (f"{word}s", f"{word}es", f"{stem}ed", f"{stem}ing", f"{word}ly")
 
 
 @cache

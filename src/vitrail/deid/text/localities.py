@@ -112,6 +112,10 @@ _MOVES = listed("""
     visited operated performed surgery moved sent transported returned released visit appointment care stay living
     resides residing lives
 """)
+_LIVES = listed("""
+    lives live lived living resides residing born raised moved works working grew home house based office care school
+    native family apartment farm hospital clinic church job seen hospitalized stationed vacation vacationing
+""")
 _HALLOWED_THINGS = listed("wort valve medical device elbow dance vitus fire")
 _ROOM = re.compile(
     r"(?:room|rm|bed|bay|suite|ste|apt|apartment|ward|icu\sbed|unit|building|bldg|floor|cubicle|pod|"
@@ -138,7 +142,7 @@ _DOUBLE = listed("""
 
 
 _SOUGHT = HEADS | _TAILED | _LOOSE | STREETS | _ROOMS | frozenset(map(str.lower, ABBREVIATIONS))
-_SOUGHT |= listed("unit floor p po zip postal st saint at to from")
+_SOUGHT |= listed("unit floor p po zip postal st saint at to from in")
 
 
 def find_localities(page: Page) -> Iterator[Span]:
@@ -159,7 +163,7 @@ def find_localities(page: Page) -> Iterator[Span]:
             yield from _state(page, index)
         if word in ("st", "saint") and page.raw[index][0].isupper():
             yield from _saint(page, index)
-        if word in ("at", "to", "from"):
+        if word in ("at", "to", "from", "in"):
             yield from _whither(page, index, word)
 
 
@@ -336,7 +340,8 @@ def _saint(page: Page, index: int) -> Iterator[Span]:
 
 def _whither(page: Page, index: int, word: str) -> Iterator[Span]:
     """'seen at Cedar Crest': capital words of no language after where somebody was seen or taken to."""
-    if page.flat or not (word == "at" or any(each in _MOVES for each in page.words[max(0, index - 3) : index])):
+    moves = _LIVES if word == "in" else _MOVES
+    if page.flat or not (word == "at" or any(each in moves for each in page.words[max(0, index - 3) : index])):
         return
     first = index + 2 if page.words[index + 1 : index + 2] == ["the"] else index + 1
     last, lists = first, lexicon()
@@ -355,7 +360,7 @@ def _street(page: Page, index: int, word: str) -> Iterator[Span]:
     """'12 Oak Street, Apt 3, Springfield, IL 62704': from the number before to the postal code behind."""
     first = _street_start(page, index)
     numbered = first < index and page.raw[first][0].isdigit()
-    named = index - first >= (2 if numbered else 1)
+    named = index - first >= (2 if numbered else 1) and any(page.raw[at].isalpha() for at in range(first, index))
     if not named or not (
         numbered
         or (

@@ -58,7 +58,8 @@ class Page:
             return False
         words = lexicon()
         if word in words.common:
-            return word in words.names and raw[0].isupper() and not self.flat and len(word) > 2
+            named = word in words.names and raw[0].isupper() and not self.flat
+            return named and (len(word) > 2 or not self.begins_sentence(index))
         if raw[0].isupper() and not self.flat:
             return len(raw) < 2 or not raw.isupper() or word in words.names or len(raw) > 5
         return len(word) > 2 and self.flat

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from vitrail.deid.text.lexicon import lexicon, listed
+from vitrail.deid.text.lexicon import Lexicon, lexicon, listed
 from vitrail.deid.text.page import Page
 from vitrail.deid.text.spans import Span
 
@@ -66,6 +66,44 @@ def find_people(page: Page) -> Iterator[Span]:
             yield from _given_name(page, index)
         elif len(word) == 1 and page.raw[index].isupper():
             yield from _initialled(page, index)
+    if not page.flat:
+        yield from _strangers(page)
+
+
+def _strangers(page: Page) -> Iterator[Span]:
+    """Two to four capital words side by side that no list has: hardly anything but a name is written so."""
+    lists, done = lexicon(), -1
+    for index, raw in enumerate(page.raw):
+        if index <= done or not (raw[0].isupper() and len(raw) > 2 and raw.istitle() and raw.isalpha()):
+            continue
+        last = index
+        while last < len(page.raw) and last - index < 4 and _strange(page, last, index, lists):
+            last += 1
+        done = last
+        if last > index + 1 and not _heads(page, index, last):
+            yield _span(page, index, last)
+        elif last == index + 1 and _is_initial(page, last) and not page.begins_sentence(index):
+            yield _span(page, index, last + 2)
+
+
+def _is_initial(page: Page, at: int) -> bool:
+    """A single capital with a full stop, as in 'Arkady P.'."""
+    return page.raw[at + 1 : at + 2] == ["."] and len(page.raw[at]) == 1 and page.raw[at].isupper()
+
+
+def _strange(page: Page, at: int, first: int, lists: Lexicon) -> bool:
+    raw, word = page.raw[at], page.words[at]
+    beside = at == first or page.text[page.end(at - 1) : page.starts[at]] == " "
+    unlisted = word not in lists.common and word not in lists.terms and word not in ORGANISATIONS
+    return beside and unlisted and len(raw) > 2 and raw.isalpha() and raw.istitle()
+
+
+def _heads(page: Page, first: int, last: int) -> bool:
+    """Whether capital words are a heading or an entry of a list: first of their line, with nothing said of them."""
+    after = page.raw[last] if last < len(page.raw) else "."
+    if after == ":" or (page.words[last : last + 1] and page.words[last] in ORGANISATIONS):
+        return True
+    return page.begins_sentence(first) and not (after.isalpha() and after.islower()) and after not in ",'("
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +124,8 @@ def name_end(page: Page, index: int, most: int = 5) -> int:
         if _breaks(page, at, index):
             break
         initial = len(raw) == 1 and raw.isupper() and (word not in _STOPS or page.raw[at + 1 : at + 2] == ["."])
-        if initial or (raw.isalpha() and word not in _STOPS and page.namelike(at)):
+        spoken = word in _STOPS and not (at > index and raw.istitle() and word in lexicon().surname and not page.flat)
+        if initial or (raw.isalpha() and not spoken and page.namelike(at)):
             at += 1
             last = at
         elif raw in ".'-" and at > index and _joins(page, at):
@@ -140,6 +179,10 @@ def _titled(page: Page, index: int, word: str) -> Iterator[Span]:
         return
     first = _skipped(page, index + 1, ".")
     last = name_end(page, first)
+    while (
+        page.flat and last > first + 1 and len(page.words[last - 1]) > 1 and page.words[last - 1] not in lexicon().names
+    ):
+        last -= 1  # without capitals, what follows may be any rare word
     if last > first and page.starts[first] - page.end(index) <= 3:
         yield _span(page, index if word in TITLES else first, last)
         yield from _others(page, last)
@@ -201,8 +244,12 @@ def _is_person(page: Page, first: int, last: int, labelled: bool) -> bool:
     known = any(word in lists.names for word in words)
     unknown = all(word not in lists.common and word not in lists.terms for word in words)
     return (known and not (len(words) == 1 and words[0] in lists.terms)) or (
-        unknown and (labelled or not page.flat) and not page.raw[first].isupper()
+        unknown and (labelled or not page.flat) and not _shouted(page.raw[first])
     )
+
+
+def _shouted(raw: str) -> bool:
+    return len(raw) > 1 and raw.isupper()
 
 
 ORGANISATIONS = listed("""

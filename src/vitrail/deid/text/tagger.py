@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrail.deid.text.codes import about_codes
 from vitrail.deid.text.lexicon import lexicon, listed, places
 from vitrail.deid.text.localities import GENERIC
 from vitrail.deid.text.page import Page
@@ -165,12 +166,12 @@ def find_by_tagger(page: Page, tagger: Tagger) -> Iterator[Span]:
     for first, last in pairwise(bounds):
         if found[first]:
             category = CATEGORIES[int(found[first]) - 1]
-            for part in _parts(page, first, last):
+            for part in _parts(page, first, last, category):
                 if believed(page, *part, category, float(sure[first:last].max())):
                     yield Span(page.starts[part[0]], page.end(part[1] - 1), category, "tagger")
 
 
-def _parts(page: Page, first: int, last: int) -> Iterator[tuple[int, int]]:
+def _parts(page: Page, first: int, last: int, category: Category) -> Iterator[tuple[int, int]]:
     """A run of words cut where a line or a sentence ends, without the signs at the ends of the pieces."""
     cuts = [
         at
@@ -178,12 +179,19 @@ def _parts(page: Page, first: int, last: int) -> Iterator[tuple[int, int]]:
         if page.begins_sentence(at) or "\n" in page.text[page.end(at - 1) : page.starts[at]]
     ]
     for begin, end in pairwise([first, *cuts, last]):
-        while begin < end and not page.raw[begin].isalnum():
+        while begin < end and not _may_border(page.raw[begin], category):
             begin += 1
-        while end > begin and not page.raw[end - 1].isalnum():
+        while end > begin and not _may_border(page.raw[end - 1], category):
             end -= 1
         if begin < end:
             yield begin, end
+
+
+def _may_border(raw: str, category: Category) -> bool:
+    """Whether a word may be the first or last of a span: no sign, no small letter alone."""
+    if category == "DATE":
+        return raw[0].isdigit() or raw.lower() in _CALENDAR
+    return raw.isalnum() and not (len(raw) == 1 and raw.islower())
 
 
 def believed(page: Page, first: int, last: int, category: Category, sure: float) -> bool:
@@ -195,6 +203,8 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
     words, raw = page.words[first:last], page.raw[first:last]
     digits = sum(sum(map(str.isdigit, word)) for word in words)
     if category not in ("NAME", "LOCATION"):
+        if about_codes(page, first):
+            return False
         return digits >= 5 or (category == "DATE" and digits >= 3 and "/" in words)
     if sum(map(len, words)) < 2 or digits or (all(map(_ordinary, words)) and not _name_by_capital(page, first, last)):
         return False
@@ -223,4 +233,6 @@ def _name_by_capital(page: Page, first: int, last: int) -> bool:
 
 def _ordinary(word: str) -> bool:
     """Whether a word identifies nobody by itself."""
-    return word in lexicon().terms or word in lexicon().common or word in GENERIC or not word.isalnum()
+    lists = lexicon()
+    short = len(word) < 3 and word not in lists.names
+    return short or word in lists.terms or word in lists.common or word in GENERIC or not word.isalnum()
