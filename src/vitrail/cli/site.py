@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vitrail.cli.proofs import register
+from vitrail.cli import erase, proofs
 from vitrail.cli.quality import quality, waive
 from vitrail.errors import NodeError
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vitrail.wire import SigningKey
 
 app = typer.Typer(no_args_is_help=True)
-register(app)
+for commands in (proofs, erase):
+    commands.register(app)
 app.command()(quality)
 app.command()(waive)
 

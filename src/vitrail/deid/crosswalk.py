@@ -24,8 +24,9 @@ MAGIC = b"vitrail crosswalk 1\n"
 BLOCK = 16 * 1024 * 1024
 NONCE, TAG = 12, 16
 NO_ANCHOR = np.iinfo(np.int32).min
-ENTRY = np.dtype([("source", "<i8"), ("anchor", "<i4")])
-"""A person's id in the source, and the day (from 1970-01-01) that became the epoch under ``safe-harbor``, if any."""
+ENTRY = np.dtype([("source", "<i8"), ("anchor", "<i4"), ("out", "?")])
+"""A person's id in the source; the day (from 1970-01-01) that became the epoch under ``safe-harbor``, if any; and
+whether the person opted out."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,19 @@ class Crosswalk:
         """The crosswalk with the persons that it lacks, in an order that only the key tells."""
         new = np.setdiff1d(persons, self.entries["source"])
         added = np.empty(len(new), dtype=ENTRY)
-        added["source"], added["anchor"] = new[np.argsort(permuted(order_key, new))], NO_ANCHOR
+        added["source"], added["anchor"], added["out"] = new[np.argsort(permuted(order_key, new))], NO_ANCHOR, False
         return Crosswalk(np.concatenate([self.entries, added]))
 
     def places(self, persons: NDArray[np.int64]) -> NDArray[np.int64]:
         """The place of each of ``persons``, all of whom must be there."""
         order = np.argsort(self.entries["source"])
         return np.asarray(order[np.searchsorted(self.entries["source"], persons, sorter=order)], dtype=np.int64)
+
+    def without(self, order_key: bytes, persons: NDArray[np.int64]) -> "Crosswalk":
+        """The crosswalk in which ``persons``, known or not, have opted out."""
+        entries = self.extended(order_key, persons).entries.copy()
+        entries["out"] |= np.isin(entries["source"], persons)
+        return Crosswalk(entries)
 
     def numbers(self, number_key: bytes, persons: NDArray[np.int64]) -> NDArray[np.int32]:
         """The number of each of ``persons``."""

@@ -14,7 +14,7 @@ from sqlglot import exp
 from vitrail.deid import places, rare
 from vitrail.deid.columns import ACTIONS, action
 from vitrail.deid.notes import HELD, clean_notes
-from vitrail.deid.persons import PERSONS
+from vitrail.deid.persons import OPTED_OUT, PERSONS
 from vitrail.deid.profile import Profile
 from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
@@ -22,7 +22,8 @@ from vitrail.omop.snapshot import File, Removed, Ruled, described
 from vitrail.omop.sql import Node, column, run, sql, table
 from vitrail.omop.tables import TABLES, Column, Table
 
-ROW_GROUP = 122_880
+AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+"""How the files of a snapshot are written: one size of row group, so that the bytes hang on the rows alone."""
 
 REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_detail")
 """Tables whose records others refer to, each after those that it refers to itself."""
@@ -30,6 +31,7 @@ REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_deta
 SPANS = ("observation_period", "payer_plan_period", "condition_era", "drug_era", "dose_era")
 """Tables of spans of time, of which the part within the edges is kept; of other tables what begins there."""
 
+OUT = "the person opted out"
 NOT_OBSERVED = "nothing of the person's observation lies within the edges that are kept"
 TRIMMED = "outside the edges that are kept"
 
@@ -79,8 +81,7 @@ class Writer:
         path = self.into / f"{of.name}.parquet"
         numbered = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t"
         select = numbered if action(of.name, of.key) == "key" else "SELECT * FROM :t"
-        copy = f"COPY ({select}) TO :path (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-        run(self.db, copy, t=rows, key=exp.to_identifier(of.key), path=str(path))
+        run(self.db, f"COPY ({select}) TO :path {AS_PARQUET}", t=rows, key=exp.to_identifier(of.key), path=str(path))
         return described(of.name, path)
 
     def _removed(self, of: Table, kept: int) -> list[Removed]:
@@ -90,12 +91,19 @@ class Writer:
         if lost == 0:
             return []
         held = self.held if of.name == "note" else 0
-        if lost < held or (self.profile.days == "keep" and lost > held) or not _of_persons(of):
+        out, gone = self._of_nobody(source) if _of_persons(of) else (0, 0)
+        trimmed = lost - out - gone - held
+        if trimmed < 0 or (self.profile.days == "keep" and gone + trimmed) or not _of_persons(of):
             raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
-        query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
-        gone = int(run(self.db, query, t=source, p=PERSONS)[0][0])
-        found = ((NOT_OBSERVED, gone), (TRIMMED, lost - gone - held), (HELD, held))
+        found = ((OUT, out), (NOT_OBSERVED, gone), (TRIMMED, trimmed), (HELD, held))
         return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
+
+    def _of_nobody(self, source: Node) -> tuple[int, int]:
+        """The rows of persons who opted out, and those of others who are not in the snapshot."""
+        query = "SELECT count(*) FROM :t WHERE person_id IN (SELECT source FROM :o)"
+        out = int(run(self.db, query, t=source, o=OPTED_OUT)[0][0])
+        query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
+        return out, int(run(self.db, query, t=source, p=PERSONS)[0][0]) - out
 
     def _sorted(self, of: Table) -> exp.Select:
         """The moved columns of a table, by person, date and the source's key; those without persons in no order."""

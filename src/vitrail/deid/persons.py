@@ -24,6 +24,9 @@ from vitrail.omop.tables import CLINICAL, TABLES
 
 PERSONS = table("person", "crosswalk")
 
+OPTED_OUT = table("opted_out", "crosswalk")
+"""The ids in the source of the persons who opted out."""
+
 OLD = 90
 """Ages of 90 and more are one category: 45 CFR 164.514(b)(2)(i)(C)."""
 
@@ -60,7 +63,8 @@ class _Found:
 def number_persons(db: duckdb.DuckDBPyConnection, profile: Profile, keys: Keys, crosswalk: Crosswalk) -> Crosswalk:
     """Make ``crosswalk.person``, and give the crosswalk with all persons of the extract in it.
 
-    Where days are moved, persons of whose observation nothing is left are not in the table. Raises SourceError where
+    Persons who opted out are not in the table, nor, where days are moved, those of whose observation nothing is left.
+    Raises SourceError where
     nobody is left.
     """
     found = _observed(db)
@@ -73,7 +77,9 @@ def number_persons(db: duckdb.DuckDBPyConnection, profile: Profile, keys: Keys, 
         moved = moves(profile, (keys.shifts, keys.cuts), found.source, found.starts, anchors, extent(db))
     stays = np.maximum(found.starts, moved.first) <= np.minimum(found.ends, moved.last)
     stays |= profile.days == "keep"
+    stays &= ~known.entries["out"][places]
     _write(db, found.source, known.numbers(keys.numbers, found.source), moved, stays)
+    _write_those_out(db, found.source[known.entries["out"][places]])
     if profile.days != "keep":
         _check_somebody(stays)
         _pool_the_old(db)
@@ -121,6 +127,12 @@ def _write(
         t=PERSONS,
     )
     db.unregister("numbered")
+
+
+def _write_those_out(db: duckdb.DuckDBPyConnection, source: NDArray[np.int64]) -> None:
+    db.register("opted", pa.table({"source": source}))
+    run(db, "CREATE TABLE :t AS SELECT source FROM opted", t=OPTED_OUT)
+    db.unregister("opted")
 
 
 def _check_somebody(stays: NDArray[np.bool_]) -> None:

@@ -106,7 +106,8 @@ class Manifest(Word):
     the source, or made by the rule of the mapping (its version behind the stroke): the dates that the mapping names,
     reaching back to the first and on to the last event of the person where it says so; or from the first to the last
     event of the person, where the source has none. ``removed`` and ``ruled`` say what
-    deidentification did, ``proof`` is the content hash of its proof pack. ``deaths`` says where the source knows of deaths from.
+    deidentification did, ``proof`` is the content hash of its proof pack. ``deaths`` says where the source knows of
+    deaths from.
     """
 
     vitrail: Literal["snapshot/1"]
@@ -192,6 +193,11 @@ def read_manifest(path: Path) -> Manifest:
 def directory_name(snapshot: Digest) -> str:
     """The name of a snapshot's directory: the first 16 hexadecimal digits of its id."""
     return snapshot.removeprefix("sha256:")[:16]
+
+
+def snapshot_directories(snapshots: Path) -> list[Path]:
+    """The directories of all whole snapshots, in the order of their names."""
+    return sorted(path.parent for path in snapshots.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(PARTIAL))
 
 
 def _check(path: Path, file: File) -> None:

@@ -24,7 +24,8 @@ EventKind = Literal[
     "joined",  # a site took the alliance manager's kit
     "member added",  # by the alliance manager
     "loaded",  # a snapshot came into use
-    "waived",  # a hard check that a snapshot fails, by the site's steward
+    "waived",
+    "erased",  # persons from every snapshot, or old snapshots, by the site's steward
     "proposed",  # a study
     "approved",  # a study, by the site's steward
     "refused",  # a study, by the site's steward
