@@ -14,6 +14,8 @@ from vitrail.deid.columns import wanted
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Extract
 from vitrail.ingest.source import ingest
+from vitrail.synthetic.generate import generate
+from vitrail.synthetic.systems import COMMUNITY
 
 COLUMNS = wanted()
 OBSERVATIONS = "SELECT observation_concept_id, value_as_concept_id FROM extract.observation"
@@ -251,6 +253,22 @@ def test_what_the_site_adds_is_read_by_the_next_load(tmp_path: Path) -> None:
     assert found(after, "SELECT * FROM extract.unmapped") == []
     assert found(after, "SELECT condition_concept_id FROM extract.condition_occurrence") == [(2100000001,)]
     assert after[0].rows_loaded["source_to_concept_map"] == 1
+
+
+def test_the_concepts_of_the_demonstration_map_its_own_codes(tmp_path: Path) -> None:
+    """370 concepts written here, with ids from 2,000,000,000 on: a source that names them by their system is mapped."""
+    generate(tmp_path / "demo", COMMUNITY, persons=20, seed=1)
+    record = event(
+        "Condition", "c", code=coded("https://vitrail.example/fhir/local", "2000000052"), onsetDateTime="2020"
+    )
+    value = {"value": 120, "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}
+    pressure = event("Observation", "o", status="final", code=coded("https://vitrail.example/fhir/local", "2000002012"),
+                     effectiveDateTime="2020", valueQuantity=value)  # fmt: skip
+    loaded = load(write_ndjson([patient("p"), record, pressure], tmp_path / "source"), vocabulary=tmp_path / "demo")
+    assert found(loaded, "SELECT * FROM extract.unmapped") == []
+    above = "SELECT count(*) FROM extract.condition_occurrence JOIN extract.concept_ancestor ON descendant_concept_id ="
+    assert found(loaded, f"{above} condition_concept_id WHERE ancestor_concept_id = 2000000050") == [(1,)]
+    assert found(loaded, "SELECT unit_concept_id FROM extract.measurement") == [(2000004005,)]
 
 
 @pytest.mark.parametrize("links", [[("a", "b"), ("b", "a")], [("a", "b"), ("a", "c")]])

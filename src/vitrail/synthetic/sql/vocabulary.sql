@@ -2,7 +2,7 @@
 CREATE OR REPLACE TEMP VIEW concept AS
 SELECT
     concept_id, name AS concept_name, domain AS domain_id, vocabulary AS vocabulary_id, class AS concept_class_id,
-    if(concept_id = 0, NULL, 'S') AS standard_concept, concept_id::VARCHAR AS concept_code,
+    if(concept_id = 0, NULL, 'S') AS standard_concept, coalesce(nullif(code, ''), concept_id::VARCHAR) AS concept_code,
     DATE '1970-01-01' AS valid_start_date, DATE '2099-12-31' AS valid_end_date
 FROM given
 ORDER BY concept_id;
