@@ -1,7 +1,8 @@
 """The vocabulary of a load: OMOP's CONCEPT, CONCEPT_ANCESTOR and CONCEPT_RELATIONSHIP, as CSV or as Athena writes them.
 
 A small vocabulary may be written by hand as ``CONCEPT.csv`` with ``concept_id``, ``concept_name``, ``domain_id`` and
-``parent`` (the ids of the concepts right above it, separated by spaces); ancestors are derived from the parents.
+``parent`` (the ids of the concepts right above it, separated by spaces). Without CONCEPT_ANCESTOR, ancestors are
+derived from the parents, or from the relationships ``Is a`` that are valid.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def load_vocabulary(db: duckdb.DuckDBPyConnection, directory: Path | None, colum
     """Load the vocabulary's tables from ``directory``; those that it does not have are empty. Raises SourceError."""
     found = find_tables(directory, VOCABULARY, db) if directory else {}
     loaded = []
-    for name in VOCABULARY:
+    for name in sorted(VOCABULARY, key=lambda name: name == "concept_ancestor"):  # last, for it may be derived
         if name == "concept" and name in found:
             loaded.append(_load_concepts(db, found[name], columns[name]))
         elif name in found:
@@ -66,8 +67,12 @@ def _derive_ancestors(db: duckdb.DuckDBPyConnection, path: Path) -> None:
     """``extract.concept_ancestor`` from the parents of each concept."""
     rows = run(
         db,
-        "SELECT c.concept_id, any_value(p.parent) FROM extract.concept AS c LEFT JOIN :p AS p"
-        " ON TRY_CAST(p.concept_id AS INTEGER) = c.concept_id GROUP BY c.concept_id",
+        "SELECT c.concept_id, coalesce(CAST(any_value(p.parent) AS VARCHAR), any_value(r.above))"
+        " FROM extract.concept AS c LEFT JOIN :p AS p ON TRY_CAST(p.concept_id AS INTEGER) = c.concept_id LEFT JOIN (SELECT i.concept_id_1,"
+        " string_agg(CAST(i.concept_id_2 AS VARCHAR), ' ') AS above FROM extract.concept_relationship AS i"
+        " JOIN extract.concept AS u ON u.concept_id = i.concept_id_2 WHERE i.relationship_id = 'Is a'"
+        " AND i.invalid_reason IS NULL AND i.concept_id_1 <> i.concept_id_2 GROUP BY i.concept_id_1) AS r"
+        " ON r.concept_id_1 = c.concept_id GROUP BY c.concept_id",
         p=_PARENTS,
     )
     try:

@@ -7,9 +7,11 @@ import duckdb
 import pytest
 from sqlglot import exp
 
+from vitrail.deid.columns import wanted
 from vitrail.errors import SourceError
 from vitrail.ingest.codes import load_site_map, map_codes
 from vitrail.ingest.extract import open_schemas
+from vitrail.ingest.vocabulary import load_vocabulary
 
 Concept = tuple[int, str, str, str | None, str | None]
 
@@ -125,3 +127,20 @@ def test_what_is_wrong_with_a_list_is_counted(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="lacks source_code") as caught:
             load_site_map(db, path)
     assert "SECRET" not in str(caught.value)
+
+
+def test_ancestors_come_from_valid_relationships_where_a_vocabulary_has_none(tmp_path: Path) -> None:
+    """A relationship that ended, or that leads out of the vocabulary, is none."""
+    concepts = ["concept_id\tconcept_name\tdomain_id\tvocabulary_id\tconcept_class_id\tstandard_concept\tconcept_code"
+                "\tvalid_start_date\tvalid_end_date\tinvalid_reason"]  # fmt: skip
+    concepts += [f"{n}\tmade {n}\tCondition\tA\tMade\tS\tc{n}\t19700101\t20991231\t" for n in (1, 2, 3)]
+    relations = ["concept_id_1\tconcept_id_2\trelationship_id\tvalid_start_date\tvalid_end_date\tinvalid_reason"]
+    for below, above, reason in ((2, 1, ""), (3, 2, ""), (3, 1, "D"), (3, 77, "")):
+        relations.append(f"{below}\t{above}\tIs a\t19700101\t20991231\t{reason}")
+    (tmp_path / "CONCEPT.csv").write_text("\n".join(concepts) + "\n")
+    (tmp_path / "CONCEPT_RELATIONSHIP.csv").write_text("\n".join(relations) + "\n")
+    with duckdb.connect() as db:
+        open_schemas(db)
+        load_vocabulary(db, tmp_path, wanted())
+        found = db.execute("SELECT * FROM extract.concept_ancestor ORDER BY ALL").fetchall()
+    assert found == [(1, 1, 0, 0), (1, 2, 1, 1), (1, 3, 2, 2), (2, 2, 0, 0), (2, 3, 1, 1), (3, 3, 0, 0)]
