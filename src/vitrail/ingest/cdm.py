@@ -20,8 +20,9 @@ from vitrail.ingest.omop import (
 from vitrail.ingest.postgres import Address, Exported, export
 from vitrail.ingest.reading import scratch
 from vitrail.ingest.records import Account, Faulty, extract_view
+from vitrail.ingest.remapped import remap, stem, vocabulary_of
 from vitrail.omop.snapshot import Origin
-from vitrail.omop.sql import column, run, sql, table
+from vitrail.omop.sql import column, run, table
 from vitrail.omop.tables import CLINICAL, LEFT_OUT, PLACES, TABLES, VOCABULARY
 
 UNDECLARED = "OMOP tables of an undeclared origin"
@@ -49,7 +50,7 @@ def load_cdm(
 ) -> Extract:
     """Load all tables of ``source``, a directory or a DuckDB file, but the vocabulary. Raises SourceError.
 
-    ``words`` are the tables of the vocabulary, and ``own_words`` says whether they are those of the source.
+    ``lookup.site_map`` must be there. ``words`` are the tables of the vocabulary, and ``own_words`` says whether they are those of the source.
     """
     found = find_tables(source, (*PLACES, *CLINICAL), db)
     for name in REQUIRED_TABLES:
@@ -65,11 +66,12 @@ def load_cdm(
     tell("counting what is left out")
     accounts = (*(each.account for each in loaded), *_left_out(db, source, own_words))
     list_identifiers(db)
+    mapped = remap(db, columns)
     list_unmapped(db, columns)
     inferred = {f"{each.account.source}: end dates inferred": each.inferred for each in loaded if each.inferred}
     ignored = {each.account.source: each.ignored for each in loaded if each.ignored}
     origin = Origin(name=UNDECLARED, format="omop", public=False)
-    return Extract(origin, "true", "given", accounts, ignored, inferred)
+    return Extract(origin, "true", "given", accounts, ignored, {**inferred, **mapped})
 
 
 def _left_out(db: duckdb.DuckDBPyConnection, source: Path, own_words: bool) -> list[Account]:
@@ -89,24 +91,21 @@ def _quarantined(source: str, rows: int, reason: str) -> Account:
 
 
 def list_unmapped(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
-    """Fill ``extract.unmapped`` with the source codes of events that have concept 0.
-
-    The vocabulary of a code is that of its source concept, where it has one.
-    """
+    """Fill ``extract.unmapped`` with the source codes of events that have concept 0."""
     for name in CLINICAL:
         of, held = TABLES[name], {each.name for each in columns[name]}
-        stem = str(of.concept).removesuffix("_concept_id")
-        code, source = f"{stem}_source_value", f"{stem}_source_concept_id"
+        code = f"{stem(of)}_source_value"
         if of.concept is None or code not in held:
             continue
+        vocabulary, told = vocabulary_of(of, held)
         run(
             db,
-            "INSERT INTO extract.unmapped SELECT :name, coalesce(c.vocabulary_id, ''), :code, count(*) FROM :t AS t"
-            " LEFT JOIN extract.concept AS c ON c.concept_id = nullif(:source, 0) WHERE :concept = 0"
-            " AND :code IS NOT NULL GROUP BY ALL",
+            "INSERT INTO extract.unmapped SELECT :name, :vocabulary, :code, count(*) FROM :t AS t"
+            " LEFT JOIN extract.concept AS s ON :told WHERE :concept = 0 AND :code IS NOT NULL GROUP BY ALL",
             name=name,
+            vocabulary=vocabulary,
+            told=told,
             code=column(code, "t"),
-            source=column(source, "t") if source in held else sql("CAST(NULL AS INTEGER)"),
             concept=column(of.concept, "t"),
             t=table(name, "extract"),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,50 +43,61 @@ def ingest(
 
     ``columns`` are those wanted of each OMOP table. ``vocabulary`` is a directory with the vocabulary's tables; OMOP
     tables bring their own where it is absent. ``tell`` hears what is being done. ``site_map`` is the site's list
-    of what its codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; FHIR and Synthea read it. ``merges`` is a list
+    of what its codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; all but mapped CSV read it. ``merges`` is a list
     of persons who were found to be another.
     """
     open_schemas(db)
-    if isinstance(source, str):
-        return _database(db, source, format, mapping, vocabulary, columns, tell, merges)
-    if not source.exists():
-        raise SourceError(f"{source} does not exist.", "Name a source.")
     meaning = _meaning(format, mapping)
     if merges is not None:
         read_merges(db, merges, text_ids=_text_ids(format, meaning))
-    tell("reading the vocabulary")
-    words = load_vocabulary(db, vocabulary or (source if format == "omop" else None), columns)
-    if format == "omop":
-        extract = load_cdm(db, source, columns, words, vocabulary is None, tell)
-    elif meaning is not None:
-        tell("reading the source by its mapping")
-        extract = _csv(db, source, meaning, columns, words)
+    if isinstance(source, str):
+        extract = _database(db, source, format, vocabulary, site_map, columns, tell)
+    elif not source.exists():
+        raise SourceError(f"{source} does not exist.", "Name a source.")
+    elif format == "omop":
+        extract = _omop(db, source, vocabulary, site_map, columns, tell)
     else:
-        extract = _records(db, source, format, site_map, columns, words, tell)
+        tell("reading the vocabulary")
+        words = load_vocabulary(db, vocabulary, columns)
+        if meaning is not None:
+            tell("reading the source by its mapping")
+            extract = _csv(db, source, meaning, columns, words)
+        else:
+            extract = _records(db, source, format, site_map, columns, words, tell)
     return completed(db, extract, columns, tell)
+
+
+def _omop(
+    db: duckdb.DuckDBPyConnection,
+    source: Path,
+    vocabulary: Path | None,
+    site_map: Path | None,
+    columns: Columns,
+    tell: Progress,
+) -> Extract:
+    """OMOP tables; the vocabulary is theirs where no other is named."""
+    tell("reading the vocabulary")
+    words = load_vocabulary(db, vocabulary or source, columns)
+    maps = load_site_map(db, site_map)
+    extract = load_cdm(db, source, columns, words, vocabulary is None, tell)
+    return replace(extract, accounts=(*extract.accounts, *maps))
 
 
 def _database(
     db: duckdb.DuckDBPyConnection,
     address: str,
     format: Format,
-    mapping: Path | None,
     vocabulary: Path | None,
+    site_map: Path | None,
     columns: Columns,
     tell: Progress,
-    merges: Path | None,
 ) -> Extract:
     """OMOP tables in a PostgreSQL database."""
     if format != "omop":
         raise SourceError("A database is read as OMOP tables.", "Write --format omop.")
-    _meaning(format, mapping)
-    if merges is not None:
-        read_merges(db, merges)
     tell("copying the database")
     copied = copy_database(db, address, columns, vocabulary is None)
-    words = load_vocabulary(db, vocabulary or copied.directory, columns)
-    extract = load_cdm(db, copied.directory, columns, words, vocabulary is None, tell)
-    return completed(db, with_counted(extract, copied), columns, tell)
+    return with_counted(_omop(db, copied.directory, vocabulary, site_map, columns, tell), copied)
 
 
 def _meaning(format: Format, mapping: Path | None) -> Mapping | None:

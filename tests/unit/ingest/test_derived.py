@@ -320,8 +320,36 @@ def test_unmapped_codes_are_counted(tmp_path: Path) -> None:
     concept = CONCEPT + "44,a,Condition,ICD10CM,3-char,,E11,1970-01-01,2099-12-31\n"
     _, db = load(tmp_path, {"condition_occurrence": text, "concept": concept})
     assert rows(db, "SELECT * FROM extract.unmapped ORDER BY rows DESC") == [
-        ("condition_occurrence", "ICD10CM", "E11", "2"), ("condition_occurrence", "", "X", "1"),
+        ("condition_occurrence", "ICD10CM", "E11", "2"), ("condition_occurrence", "None", "X", "1"),
     ]  # fmt: skip
+
+
+def test_codes_that_the_site_maps_are_mapped(tmp_path: Path) -> None:
+    """A target of another domain would put the event into the wrong table; what has a concept keeps it."""
+    header = "condition_occurrence_id,person_id,condition_concept_id,condition_start_date,condition_type_concept_id,"
+    header += "condition_source_value,condition_source_concept_id\n"
+    events = "1,1,0,2010-01-01,0,E11,44\n2,1,0,2010-01-01,0,X,0\n3,1,45,2010-01-01,0,X,0\n4,1,0,2010-01-01,0,Y,0\n"
+    words = (
+        CONCEPT
+        + "44,a,Condition,ICD10CM,3-char,,E11,1970-01-01,2099-12-31\n"
+        + "".join(
+            f"{n},b,{domain},SNOMED,x,S,{n},1970-01-01,2099-12-31\n"
+            for n, domain in ((45, "Condition"), (46, "Condition"), (47, "Drug"))
+        )
+    )
+    (tmp_path / "source").mkdir()
+    listed = tmp_path / "source_to_concept_map.csv"
+    listed.write_text("source_code,source_vocabulary_id,target_concept_id\nE11,ICD10CM,45\nX,None,46\nY,None,47\n")
+    for name, text in {"person": PEOPLE, "condition_occurrence": header + events, "concept": words}.items():
+        (tmp_path / "source" / f"{name}.csv").write_text(text)
+    with duckdb.connect(config={"temp_directory": str(tmp_path / "scratch")}) as db:
+        extract = ingest(db, tmp_path / "source", "omop", None, None, wanted(), lambda _: None, listed)
+        query = "SELECT condition_concept_id FROM extract.condition_occurrence ORDER BY condition_occurrence_id"
+        assert rows(db, query) == [("45",), ("46",), ("45",), ("0",)]
+        assert rows(db, "SELECT code, rows FROM extract.unmapped") == [("Y", "1")]
+        kept = [each.name for each in wanted()["condition_occurrence"]]
+        assert [row[0] for row in db.execute("DESCRIBE extract.condition_occurrence").fetchall()] == kept
+    assert extract.derived["condition_occurrence: codes mapped by the site's list"] == 2
 
 
 def test_tables_that_no_snapshot_holds_are_counted_and_not_named_where_they_are_not_omop(tmp_path: Path) -> None:
