@@ -50,7 +50,8 @@ def load_cdm(
 ) -> Extract:
     """Load all tables of ``source``, a directory or a DuckDB file, but the vocabulary. Raises SourceError.
 
-    ``lookup.site_map`` must be there. ``words`` are the tables of the vocabulary, and ``own_words`` says whether they are those of the source.
+    ``lookup.site_map`` must be there. ``words`` are the tables of the vocabulary, and ``own_words`` says whether they
+    are those of the source.
     """
     found = find_tables(source, (*PLACES, *CLINICAL), db)
     for name in REQUIRED_TABLES:
