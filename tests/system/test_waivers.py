@@ -162,6 +162,16 @@ def test_a_waiver_that_the_ledger_does_not_know_is_found(north: Node) -> None:
         check_waivers(north.store)
 
 
+def test_a_study_is_not_approved_while_it_would_be_refused(inside: Inside, north: Node) -> None:
+    """For a refusal that has left is not taken back."""
+    where, key = north.directory.path, north.directory.steward_key
+    approve = ("site", "review", where, "--approve", inside.study, "--key", key)
+    said = run(*approve)
+    assert (said.status, CHECK in said.err) == (1, True)
+    waive(north, steward(north), CHECK, TABLE, "Three people.", TODAY, TODAY)
+    assert run(*approve).status == 0
+
+
 def test_the_commands(north: Node) -> None:
     """The engineer sees what failed and that nothing is answered; the steward waives it; then it is."""
     where, key = north.directory.path, north.directory.steward_key

@@ -4,11 +4,12 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vitrail.cli import erase, proofs
+from vitrail.cli.load import load
 from vitrail.cli.quality import quality, waive
 from vitrail.errors import NodeError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 for commands in (proofs, erase):
     commands.register(app)
+app.command()(load)
 app.command()(quality)
 app.command()(waive)
 
@@ -52,58 +54,6 @@ def join(
 
     joined = take(Node.open(directory), kit)
     typer.echo(f"Site {joined.site} speaks to the hub at {joined.hub}.")
-
-
-@app.command()
-def load(
-    directory: Directory,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="A directory, a file, or postgresql://user@host/db?schema=cdm.", show_default=False
-        ),
-    ],
-    form: Annotated[
-        Literal["omop", "csv", "fhir", "synthea"],
-        typer.Option("--format", help="csv needs --mapping.", show_default=False),
-    ],
-    profile: Annotated[str, typer.Option(help="already-deidentified.", show_default=False)],
-    mapping: Annotated[Path | None, typer.Option(metavar="FILE", help="What the CSV files mean.")] = None,
-    vocabulary: Annotated[Path | None, typer.Option(metavar="DIR", help="The vocabulary's tables.")] = None,
-    merges: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Persons who are one: old_person_id,person_id.")
-    ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Anybody may have these data.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
-    from vitrail.ingest.postgres import is_address
-    from vitrail.site.load import load as load_source
-    from vitrail.site.node import Node
-    from vitrail.site.quality_page import write_page
-
-    node = Node.open(directory)
-    snapshot = load_source(
-        node.directory, source if is_address(source) else Path(source), format=form, profile=profile, mapping=mapping,
-        vocabulary=vocabulary, merges=merges, public=public,
-        progress=lambda step: typer.echo(f"{step} …", err=True),
-    )  # fmt: skip
-    node.loaded(snapshot)
-    page = write_page(node, datetime.now(UTC).date())
-    rows = {file.table: file.rows for file in snapshot.manifest.files}
-    quarantined = sum(each.rows for each in snapshot.manifest.quarantined)
-    if as_json:
-        typer.echo(json.dumps({"snapshot": snapshot.id, "rows": rows, "quarantined": quarantined}))
-        return
-    typer.echo(f"Snapshot {snapshot.id}")
-    for table, count in rows.items():
-        typer.echo(f"  {table:<24}{count:>14,} rows")
-    typer.echo(f"  {'quarantined':<24}{quarantined:>14,} rows; {snapshot.path / 'manifest.json'} says why")
-    failed = [each for each in snapshot.manifest.checks if each.outcome == "failed"]
-    hard = sum(each.hard for each in failed)
-    typer.echo(f"  {'checks that failed':<24}{len(failed):>14,}, {hard} of them hard; {page} says what they mean")
-    if hard:
-        typer.echo("  The snapshot answers no study until it passes the hard ones, or the steward waives them.")
 
 
 @app.command()
@@ -168,8 +118,10 @@ def _only_with(option: str, given: bool, others: str, there: bool) -> None:
 
 def _approve(node: "Node", prefix: str, key: Path | None, expires: str | None) -> None:
     from vitrail.site import review
+    from vitrail.site.fitness import check_fit
 
     study = review.find(node, prefix)
+    check_fit(node, datetime.now(UTC).date())
     approval = review.approve(node, study, _key(key), _day(expires))
     typer.echo(f"Approved until {approval.expires}: {study}")
 

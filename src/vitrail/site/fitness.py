@@ -60,6 +60,15 @@ def barring(node: Node, snapshot: Digest, checks: Sequence[Check], today: date) 
     return unwaived(found, waivers(node, snapshot, today)) if found else ()
 
 
+def check_fit(node: Node, today: date) -> None:
+    """Raise Refusal where the snapshot in use may not answer: approved now, a study would get a refusal, for good."""
+    try:
+        manifest = read_manifest(node.directory.current_snapshot())
+    except NodeError:
+        return  # nothing was loaded yet, so nothing is answered yet
+    refuse_unfit(barring(node, manifest.id, manifest.checks, today))
+
+
 def refuse_unfit(bars: Sequence[Failing]) -> None:
     """Raise Refusal ``quality`` where there is one; which check it is stays with the steward."""
     if bars:
