@@ -68,11 +68,11 @@ def _derive_ancestors(db: duckdb.DuckDBPyConnection, path: Path) -> None:
     rows = run(
         db,
         "SELECT c.concept_id, coalesce(CAST(any_value(p.parent) AS VARCHAR), any_value(r.above))"
-        " FROM extract.concept AS c LEFT JOIN :p AS p ON TRY_CAST(p.concept_id AS INTEGER) = c.concept_id LEFT JOIN (SELECT i.concept_id_1,"
-        " string_agg(CAST(i.concept_id_2 AS VARCHAR), ' ') AS above FROM extract.concept_relationship AS i"
-        " JOIN extract.concept AS u ON u.concept_id = i.concept_id_2 WHERE i.relationship_id = 'Is a'"
-        " AND i.invalid_reason IS NULL AND i.concept_id_1 <> i.concept_id_2 GROUP BY i.concept_id_1) AS r"
-        " ON r.concept_id_1 = c.concept_id GROUP BY c.concept_id",
+        " FROM extract.concept AS c LEFT JOIN :p AS p ON TRY_CAST(p.concept_id AS INTEGER) = c.concept_id LEFT JOIN"
+        " (SELECT i.concept_id_1, string_agg(CAST(i.concept_id_2 AS VARCHAR), ' ') AS above"
+        " FROM extract.concept_relationship AS i JOIN extract.concept AS u ON u.concept_id = i.concept_id_2"
+        " WHERE i.relationship_id = 'Is a' AND i.invalid_reason IS NULL AND i.concept_id_1 <> i.concept_id_2"
+        " GROUP BY i.concept_id_1) AS r ON r.concept_id_1 = c.concept_id GROUP BY c.concept_id",
         p=_PARENTS,
     )
     try:
