@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
+from vitrail.deid.text.dates import find_relative
 from vitrail.deid.text.dictionaries import Dictionaries, find_by_dictionary, shipped
 from vitrail.deid.text.folding import Mapped, folded
 from vitrail.deid.text.known import find_known, matcher
@@ -44,6 +45,8 @@ class Cleaner:
         narrow = folded(readable.text)
         sight = page(narrow.text)
         seen = joined(merged(self._found(sight, known)), narrow.text)
+        if "rules" in self.levers:
+            seen = merged([*seen, *find_relative(narrow.text, seen)])
         found = [_back(span, narrow) for span in seen]
         draw = Draw(self.key, str(person), _known_parts(known) if known else ())
         reason = residual(readable.text, found, known, lexicon().common)

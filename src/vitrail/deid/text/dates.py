@@ -4,7 +4,7 @@ A bare year may stay; anything finer than a year is a date: a day, a month, a se
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -145,6 +145,18 @@ def find_dates(page: Page) -> Iterator[Span]:
         if end > start:
             reached = end
             yield Span(_with_weekday(page, index), end, "DATE", "rule")
+
+
+def find_relative(text: str, places: Iterable[Span]) -> Iterator[Span]:
+    """'last month' straight after a place: when somebody was there. Elsewhere such words say nothing of a person."""
+    for place in places:
+        if place.category == "LOCATION" and (match := _LATELY.match(text, place.end)):
+            yield Span(match.start(1), match.end(1), "DATE", "rule")
+
+
+_LATELY = re.compile(
+    r",?\s{1,2}((?:earlier |late |early )?(?:last|this|next|the past) (?:week|month|night|weekend))\b", re.IGNORECASE
+)
 
 
 def _date_at(page: Page, index: int, word: str) -> int:
