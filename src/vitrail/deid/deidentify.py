@@ -4,6 +4,7 @@ Rows are sorted by person and date under the new person ids, so nothing of the s
 numbered in that order.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,14 +181,27 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
     """
     run(writer.db, "CREATE SCHEMA sorted")
     files, removed, ruled = [], list[Removed](), list[Ruled]()
-    for name in (*REFERRED, *(each for each in TABLES if each not in REFERRED)):
-        tell(f"deidentifying {name}")
+    names = (*REFERRED, *(each for each in TABLES if each not in REFERRED))
+    rows = {name: int(run(writer.db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in names}
+    done, began = 0, time.monotonic()
+    for name in names:
+        if rows[name]:
+            tell(f"deidentifying {name}: {_progress(rows[name], done, sum(rows.values()), time.monotonic() - began)}")
+        done += rows[name]
         file, gone, rules = writer.write(TABLES[name])
         files.append(file)
         removed += gone
         ruled += rules
     files.sort(key=lambda file: list(TABLES).index(file.table))
     return Deidentified(tuple(files), tuple(removed), tuple(ruled))
+
+
+def _progress(rows: int, done: int, of: int, seconds: float) -> str:
+    """How many rows come now, how fast those before went, and how long the rest would take at that pace."""
+    if not done or not seconds:
+        return f"{rows:,} rows"
+    pace = done / seconds
+    return f"{rows:,} rows, {100 * done // of} % done, {pace:,.0f} rows/s, about {(of - done) / pace:.0f} s left"
 
 
 def _of_persons(of: Table) -> bool:

@@ -1,0 +1,89 @@
+"""What a load would find, before anything is loaded: rows by file and table, what is quarantined, unmapped codes,
+and about how much time and space the load would take. The source is read once; nothing of it stays.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitrail.deid.columns import K, wanted
+from vitrail.ingest.extract import Extract
+from vitrail.ingest.source import Format, ingest, whole
+from vitrail.omop.snapshot import Quarantined
+from vitrail.omop.sql import run, table
+from vitrail.omop.tables import TABLES
+from vitrail.site.directory import SiteDirectory
+from vitrail.site.staging import staging
+
+SLOWER = 2.5
+"""A load takes about so many times what reading the source takes: see docs/benchmarks.md."""
+
+BYTES_A_ROW = 16
+"""What a row takes in a snapshot, about, over the tables of a usual source: see docs/benchmarks.md."""
+
+STAGING_BYTES_A_ROW = 90
+"""What a row takes in the staging area while a load runs."""
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """A source code that would become concept 0, and its rows."""
+
+    table: str
+    vocabulary: str
+    code: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a load would find. ``tables`` are the records of each OMOP table; ``unmapped`` the most frequent codes, and
+    ``unmapped_rows`` the records of all of them; times are seconds, spaces bytes."""
+
+    rows_in: dict[str, int]
+    rows_loaded: dict[str, int]
+    quarantined: tuple[Quarantined, ...]
+    tables: dict[str, int]
+    unmapped: tuple[Unmapped, ...]
+    unmapped_rows: int
+    seconds: float
+    snapshot_bytes: int
+    staging_bytes: int
+
+
+def expect(
+    site: SiteDirectory,
+    source: Path | str,
+    *,
+    format: Format,
+    mapping: Path | None = None,
+    vocabulary: Path | None = None,
+    merges: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Expected:
+    """Read ``source`` as :func:`vitrail.site.load.load` would, and say what it would load. Raises as that does."""
+    tell, began = progress or (lambda _: None), time.monotonic()
+    reads = [each for each in (source, vocabulary, merges, site.site_map) if isinstance(each, Path) and each.exists()]
+    site_map = site.site_map if site.site_map.is_file() else None
+    with staging(site, reads) as db, whole(reads):
+        extract = ingest(db, source, format, mapping, vocabulary, wanted(), tell, site_map, merges)
+        tables = {name: int(run(db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in TABLES}
+        listed = 'SELECT "table", vocabulary_id, code, rows FROM extract.unmapped ORDER BY 4 DESC, 1, 2, 3'
+        unmapped = [Unmapped(*row) for row in run(db, listed)]
+    return _expected(extract, tables, unmapped, time.monotonic() - began)
+
+
+def _expected(extract: Extract, tables: dict[str, int], unmapped: list[Unmapped], seconds: float) -> Expected:
+    rows = sum(tables.values())
+    return Expected(
+        rows_in=extract.rows_in,
+        rows_loaded=extract.rows_loaded,
+        quarantined=extract.quarantined,
+        tables={name: count for name, count in tables.items() if count},
+        unmapped=tuple(each for each in unmapped if each.rows >= K),
+        unmapped_rows=sum(each.rows for each in unmapped),
+        seconds=seconds * SLOWER,
+        snapshot_bytes=rows * BYTES_A_ROW,
+        staging_bytes=rows * STAGING_BYTES_A_ROW,
+    )

@@ -1,0 +1,50 @@
+"""A dry run says what a load would find, and leaves nothing behind."""
+
+import json
+from pathlib import Path
+
+from tests.commands import run
+from tests.extracts import extract
+
+
+def test_a_dry_run_finds_what_a_load_finds_and_writes_nothing(tmp_path: Path) -> None:
+    where, source = tmp_path / "north", extract(tmp_path / "source", 300, visits=4)
+    assert run("site", "init", where, "--name", "north").status == 0
+    before = {path: path.stat().st_mtime_ns for path in where.rglob("*") if path.is_file()}
+    load = ("site", "load", where, source, "--format", "omop", "--profile", "already-deidentified", "--json")
+    said = run(*load, "--dry-run")
+    assert said.status == 0, said.err
+    expected = json.loads(said.out)
+    after = {path: path.stat().st_mtime_ns for path in where.rglob("*") if path.is_file()}
+    assert {path.name for path in after.keys() - before.keys()} <= {"load.lock"}
+    assert all(after[path] == at for path, at in before.items())
+    assert not list((where / "snapshots").iterdir())
+    assert expected["seconds"] > 0
+    assert expected["snapshot_bytes"] > 1_000
+    done = run(*load)
+    assert done.status == 0, done.err
+    assert {name: rows for name, rows in json.loads(done.out)["rows"].items() if rows} == expected["tables"]
+    assert "rows/s" in done.err
+    assert "left" in done.err
+
+
+def test_a_dry_run_shows_unmapped_codes_that_enough_records_have(tmp_path: Path) -> None:
+    where, source = tmp_path / "north", tmp_path / "source"
+    extract(source, 30, visits=1)
+    rows = ["condition_occurrence_id,person_id,condition_concept_id,condition_start_date,condition_type_concept_id,"
+            "condition_source_value"]  # fmt: skip
+    rows += [f"{n},{1 + n % 30},0,2015-05-05,0,{'LOCAL-7' if n < 20 else 'Jane Doe'}" for n in range(25)]
+    (source / "condition_occurrence.csv").write_text("\n".join(rows) + "\n")
+    assert run("site", "init", where, "--name", "north").status == 0
+    load = ("site", "load", where, source, "--format", "omop", "--profile", "already-deidentified", "--dry-run")
+    said = run(*load)
+    assert said.status == 0, said.err
+    assert "LOCAL-7" in said.out
+    assert "Jane Doe" not in said.out  # few records have it: it may be no code at all
+    assert "Nothing was written" in said.out
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    assert run("site", "init", tmp_path / "north", "--name", "north").status == 0
+    said = run("site", "load", tmp_path / "north", tmp_path, "--format", "omop", "--profile", "none", "--dry-run")
+    assert (said.status, "no such profile" in said.err) == (2, True)
