@@ -7,17 +7,23 @@ from tests.commands import run
 from tests.extracts import extract
 
 
+def files(where: Path) -> dict[Path, int]:
+    """Every file with the time of its last change, the database's own companions aside."""
+    found = (path for path in where.rglob("*") if path.is_file() and not path.name.startswith("site.db-"))
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
 def test_a_dry_run_finds_what_a_load_finds_and_writes_nothing(tmp_path: Path) -> None:
     where, source = tmp_path / "north", extract(tmp_path / "source", 300, visits=4)
     assert run("site", "init", where, "--name", "north").status == 0
-    before = {path: path.stat().st_mtime_ns for path in where.rglob("*") if path.is_file()}
+    before = files(where)
     load = ("site", "load", where, source, "--format", "omop", "--profile", "already-deidentified", "--json")
     said = run(*load, "--dry-run")
     assert said.status == 0, said.err
     expected = json.loads(said.out)
-    after = {path: path.stat().st_mtime_ns for path in where.rglob("*") if path.is_file()}
+    after = files(where)
     assert {path.name for path in after.keys() - before.keys()} <= {"load.lock"}
-    assert all(after[path] == at for path, at in before.items())
+    assert before.items() <= after.items()
     assert not list((where / "snapshots").iterdir())
     assert expected["seconds"] > 0
     assert expected["snapshot_bytes"] > 1_000
