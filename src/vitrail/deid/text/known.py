@@ -19,11 +19,12 @@ from vitrail.deid.text.spans import Category, Known, Span
 
 _PART = re.compile(r"[^\W\d_]+")
 _TOKEN = re.compile(r"[^\W_]+")
-_FUNCTION = listed("""
+FUNCTION_WORDS = listed("""
     the an and or of for to in on at by do so no may will can has had was were be been is are he she his her him
-    my me we us you it its i a as if up go all any but not one two out son see now new old day long hope ms mr
+    my me we us you it its i a as if up all any but not one two ms mr
     mrs dr jr sr md st
 """)
+"""A known name that is one of these counts with a capital within a sentence, or beside another name."""
 _DROPPED = listed("""
     mr mrs ms dr miss jr sr md prof ii iii iv phd rn
 """)
@@ -80,7 +81,7 @@ def _parts(name: str) -> list[str]:
 
 def _address_parts(text: str) -> Iterator[str]:
     for word in _TOKEN.findall(plain_letters(text).lower()):
-        if word not in _FUNCTION and (len(word) > 2 or word.isdigit()):
+        if word not in FUNCTION_WORDS and (len(word) > 2 or word.isdigit()):
             yield word
 
 
@@ -174,7 +175,7 @@ def _marked(page: Page, sought: Matcher) -> dict[int, tuple[Category, bool]]:
             marks[index] = (sought.parts[word], _alone(page, index, word, sought.parts[word], words))
         elif word in STREETS and "LOCATION" in sought.parts.values():
             marks[index] = ("LOCATION", False)
-        elif len(word) > 1 and word[0].isalnum() and word not in _FUNCTION:
+        elif len(word) > 1 and word[0].isalnum() and word not in FUNCTION_WORDS:
             plain = word in words.common or word in words.terms
             if word not in seen:
                 seen[word] = _near(word, sought, plain)
@@ -223,7 +224,7 @@ def _alone(page: Page, index: int, word: str, category: Category, words: Lexicon
     if len(word) == 1:
         return False
     capital = page.raw[index][0].isupper() and not page.flat
-    if word in _FUNCTION or len(word) == 2:
+    if word in FUNCTION_WORDS or len(word) == 2:
         return capital and not page.begins_sentence(index) and not (page.raw[index].isupper() and word in words.common)
     return word not in words.common or capital or (page.flat and page.raw[index].isupper() and word in words.names)
 

@@ -2,12 +2,12 @@
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.planted import EXACT, MUTATED, covered, person, planted
 from vitrail.deid.text.clean import Cleaner
-from vitrail.deid.text.known import off_by_one
+from vitrail.deid.text.known import FUNCTION_WORDS, off_by_one
 from vitrail.deid.text.lexicon import ORIGINS
 from vitrail.deid.text.spans import Known
 
@@ -37,7 +37,9 @@ def test_off_by_one_is_a_distance_of_at_most_one(first: str, second: str) -> Non
 @given(st.sampled_from(ORIGINS), st.sampled_from(sorted(EXACT)), st.randoms(use_true_random=False))
 def test_an_identifier_as_it_is_on_record_is_found(origin: str, kind: str, dice: object) -> None:
     who = person(origin, dice)  # type: ignore[arg-type]
-    text, start, end = planted(CARRIER, EXACT[kind](who, dice), dice)  # type: ignore[arg-type]
+    mention = EXACT[kind](who, dice)  # type: ignore[arg-type]
+    assume(mention.lower() not in FUNCTION_WORDS)  # 'To' at the beginning of a sentence may be anything
+    text, start, end = planted(CARRIER, mention, dice)  # type: ignore[arg-type]
     assert covered(text, start, end, Cleaner(bytes(32)).clean(text, who.known, 1, None).spans)
 
 
