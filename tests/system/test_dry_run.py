@@ -8,15 +8,15 @@ from tests.extracts import extract
 
 
 def files(where: Path) -> dict[Path, int]:
-    """Every file with the time of its last change, the database's own companions aside."""
-    found = (path for path in where.rglob("*") if path.is_file() and not path.name.startswith("site.db-"))
+    """Every file with the time of its last change, the database aside: closing it changes its files."""
+    found = (path for path in where.rglob("*") if path.is_file() and not path.name.startswith("site.db"))
     return {path: path.stat().st_mtime_ns for path in found}
 
 
 def test_a_dry_run_finds_what_a_load_finds_and_writes_nothing(tmp_path: Path) -> None:
     where, source = tmp_path / "north", extract(tmp_path / "source", 300, visits=4)
     assert run("site", "init", where, "--name", "north").status == 0
-    before = files(where)
+    before, ledger = files(where), run("ledger", "verify", where).out
     load = ("site", "load", where, source, "--format", "omop", "--profile", "already-deidentified", "--json")
     said = run(*load, "--dry-run")
     assert said.status == 0, said.err
@@ -24,6 +24,7 @@ def test_a_dry_run_finds_what_a_load_finds_and_writes_nothing(tmp_path: Path) ->
     after = files(where)
     assert {path.name for path in after.keys() - before.keys()} <= {"load.lock"}
     assert before.items() <= after.items()
+    assert run("ledger", "verify", where).out == ledger
     assert not list((where / "snapshots").iterdir())
     assert expected["seconds"] > 0
     assert expected["snapshot_bytes"] > 1_000
