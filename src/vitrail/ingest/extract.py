@@ -18,9 +18,9 @@ Columns = Mapping[str, Sequence[Column]]
 class Extract:
     """The views ``extract.<table>`` of the staging database, with where they came from.
 
-    ``ignored`` names the columns of each file that OMOP does not know. ``periods`` says how observation periods came
-    about; see :class:`vitrail.omop.snapshot.Manifest`. ``derived`` counts what was made, merged or inferred by a
-    convention, under a constant name for each.
+    ``ignored`` tells what was passed over in each file: for a table the places of the columns that OMOP does not
+    know. ``periods`` says how observation periods came about; see :class:`vitrail.omop.snapshot.Manifest`. ``derived``
+    counts what was made, merged or inferred by a convention, under a constant name for each.
     """
 
     origin: Origin
