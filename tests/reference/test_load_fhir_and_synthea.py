@@ -45,7 +45,7 @@ def vocabulary_of(unmapped: list[tuple[Any, ...]], directory: Path) -> Path:
     names = ("concept_id", "concept_name", "domain_id", "vocabulary_id", "concept_class_id", "standard_concept",
              "concept_code", "valid_start_date", "valid_end_date")  # fmt: skip
     made: dict[tuple[str, str], tuple[str, ...]] = {}
-    for number, (table, vocabulary, code, _) in enumerate(unmapped):
+    for number, (table, vocabulary, code, *_) in enumerate(unmapped):
         domain = "Unit" if vocabulary == "UCUM" else DOMAINS[table]
         made.setdefault((vocabulary, code), (str(2_100_000_000 + number), f"made {number}", domain, vocabulary, "Made", "S",
                                              code, "19700101", "20991231"))  # fmt: skip

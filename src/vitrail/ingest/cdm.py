@@ -101,8 +101,9 @@ def list_unmapped(db: duckdb.DuckDBPyConnection, columns: Columns) -> None:
         vocabulary, told = vocabulary_of(of, held)
         run(
             db,
-            "INSERT INTO extract.unmapped SELECT :name, :vocabulary, :code, count(*) FROM :t AS t"
-            " LEFT JOIN extract.concept AS s ON :told WHERE :concept = 0 AND :code IS NOT NULL GROUP BY ALL",
+            "INSERT INTO extract.unmapped SELECT :name, :vocabulary, :code, count(*), count(DISTINCT t.person_id)"
+            " FROM :t AS t LEFT JOIN extract.concept AS s ON :told WHERE :concept = 0 AND :code IS NOT NULL"
+            " GROUP BY ALL",
             name=name,
             vocabulary=vocabulary,
             told=told,

@@ -58,7 +58,7 @@ def open_schemas(db: duckdb.DuckDBPyConnection) -> None:
     mapping. Three tables are there from the start, and stay empty where a source has nothing for them:
     ``given.merge``, the person ids that stand for another, to be filled before any row is judged;
     ``extract.known_identifier``, what the structured record says of each person that could stand in a note; and
-    ``extract.unmapped``, the source codes that became concept 0.
+    ``extract.unmapped``, the source codes that became concept 0, with the rows and the persons of each.
     """
     for schema in ("staged", "typed", "faulty", "extract", "given", "lookup"):
         db.execute(f"CREATE SCHEMA {schema}")
@@ -66,4 +66,7 @@ def open_schemas(db: duckdb.DuckDBPyConnection) -> None:
     names = 'SELECT old AS "merged person", survivor AS "surviving person" FROM given.merge'  # as no source has them
     db.execute(f"CREATE VIEW given.renamed_merge AS {names}")
     db.execute("CREATE TABLE extract.known_identifier (person_id BIGINT, kind VARCHAR, text VARCHAR)")
-    db.execute('CREATE TABLE extract.unmapped ("table" VARCHAR, vocabulary_id VARCHAR, code VARCHAR, rows BIGINT)')
+    db.execute(
+        'CREATE TABLE extract.unmapped ("table" VARCHAR, vocabulary_id VARCHAR, code VARCHAR, rows BIGINT,'
+        " persons BIGINT)"
+    )

@@ -38,6 +38,7 @@ DUPLICATE = "the key of an earlier row"
 KEYLESS = ("concept_ancestor", "concept_relationship")
 MERGED = "merged into another person"
 OTHER_DEATH = "death: another record of the person's death is kept"
+NO_YEAR = "year_of_birth is not from 1800 to 2199"
 MOVED = "moved"
 """The note of a record whose person was merged into another."""
 
@@ -241,6 +242,8 @@ def _faults(number: int, record: Record) -> list[tuple[Node, str]]:
         if each.column.required:
             faults.append((sql("(:v) IS NULL", v=value), f"{each.column.name} is missing"))
     names = {each.column.name: _name(number, each) for each in record.fields}
+    if "year_of_birth" in names and record.table.name == "person":
+        faults.append((sql("NOT :y BETWEEN 1800 AND 2199", y=column(names["year_of_birth"])), NO_YEAR))
     start, end = record.table.start, record.table.end
     if start in names and end in names:
         # https://ohdsi.github.io/DataQualityDashboard/articles/checks/plausibleStartBeforeEnd.html

@@ -350,10 +350,12 @@ _PROVIDER: Values = {
 def _unmapped(db: duckdb.DuckDBPyConnection) -> None:
     """``extract.unmapped``: the codes, units and coded values that became concept 0, by frequency."""
     db.execute(
-        "INSERT INTO extract.unmapped SELECT of_table, vocabulary_id, code, count(*) FROM ("
-        "SELECT of_table, vocabulary_id, code FROM given.event WHERE concept_id = 0"
-        " UNION ALL SELECT of_table, unit_vocabulary_id, unit_code FROM given.event WHERE unit_concept_id = 0"
-        " UNION ALL SELECT of_table, value_vocabulary_id, value_code FROM given.event"
+        "INSERT INTO extract.unmapped SELECT of_table, vocabulary_id, code, count(*),"
+        " count(DISTINCT person) FROM ("
+        "SELECT of_table, vocabulary_id, code, r0_person_id AS person FROM given.event WHERE concept_id = 0"
+        " UNION ALL SELECT of_table, unit_vocabulary_id, unit_code, r0_person_id FROM given.event"
+        " WHERE unit_concept_id = 0"
+        " UNION ALL SELECT of_table, value_vocabulary_id, value_code, r0_person_id FROM given.event"
         " WHERE value_code IS NOT NULL AND value_concept_id = 0"
         ") AS u WHERE code IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC, of_table, vocabulary_id, code"
     )

@@ -320,7 +320,7 @@ def test_unmapped_codes_are_counted(tmp_path: Path) -> None:
     concept = CONCEPT + "44,a,Condition,ICD10CM,3-char,,E11,1970-01-01,2099-12-31\n"
     _, db = load(tmp_path, {"condition_occurrence": text, "concept": concept})
     assert rows(db, "SELECT * FROM extract.unmapped ORDER BY rows DESC") == [
-        ("condition_occurrence", "ICD10CM", "E11", "2"), ("condition_occurrence", "None", "X", "1"),
+        ("condition_occurrence", "ICD10CM", "E11", "2", "1"), ("condition_occurrence", "None", "X", "1", "1"),
     ]  # fmt: skip
 
 

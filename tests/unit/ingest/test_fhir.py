@@ -246,7 +246,7 @@ def test_what_the_site_adds_is_read_by_the_next_load(tmp_path: Path) -> None:
     )
     vocabulary = write_vocabulary(tmp_path / "vocabulary")
     before = load(source, vocabulary=vocabulary)
-    assert found(before, "SELECT * FROM extract.unmapped") == [("condition_occurrence", "urn:own", "x", 1)]
+    assert found(before, "SELECT * FROM extract.unmapped") == [("condition_occurrence", "urn:own", "x", 1, 1)]
     own = tmp_path / "source_to_concept_map.csv"
     own.write_text("source_code,source_vocabulary_id,target_concept_id\nx,urn:own,2100000001\n")
     after = load(source, vocabulary=vocabulary, site_map=own)

@@ -17,7 +17,7 @@ from pyarrow import parquet
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Extract, open_schemas
 from vitrail.ingest.fields import WANTED
-from vitrail.ingest.records import DUPLICATE, UNKNOWN_PERSON, Account, Faulty
+from vitrail.ingest.records import DUPLICATE, NO_YEAR, UNKNOWN_PERSON, Account, Faulty
 from vitrail.ingest.source import ingest
 from vitrail.omop.tables import TABLES
 
@@ -136,6 +136,18 @@ def small(directory: Path, changes: Mapping[str, tuple[Sequence[str], Sequence[R
               "observation_period": (PERIOD, [("1", "1", "2020-01-01", "2020-12-31", "0")]), **changes}  # fmt: skip
     for name, (header, rows) in tables.items():
         write(directory / f"{name}.csv", header, rows)
+
+
+def test_a_year_of_birth_that_is_no_year_is_quarantined(tmp_path: Path) -> None:
+    """A number that somebody wrote into the wrong column must not end the load of everybody."""
+    rows = [
+        (str(n), "8507", year, "0", "0") for n, year in enumerate(("1800", "1799", "1950", "1834415113", "2199", "-5"))
+    ]
+    small(tmp_path, {"person": (PERSON, rows)})
+    extract, db = load(tmp_path)
+    assert db.execute("SELECT year_of_birth FROM extract.person ORDER BY 1").fetchall() == [(1800,), (1950,), (2199,)]
+    (person,) = [each for each in extract.accounts if each.source == "person"]
+    assert person.quarantined == (Faulty(NO_YEAR, 3, 2),)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
