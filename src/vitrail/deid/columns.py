@@ -4,7 +4,7 @@ A load reads whole files, as text, into the staging area in the site's own direc
 or at the next load's start. Only the columns that are listed go on from there.
 
 ========== ============================================================================================================
-``keep``   as it is
+``keep``   as it is where enough people share it; what is not shared says who somebody is, whatever the column
 ``drop``   left in the staging area
 ``person`` the person's id, by the site's crosswalk
 ``key``    the record's own id, numbered anew

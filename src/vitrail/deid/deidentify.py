@@ -21,7 +21,7 @@ from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
 from vitrail.omop.snapshot import File, Removed, Ruled, described
 from vitrail.omop.sql import Node, column, run, sql, table
-from vitrail.omop.tables import TABLES, Column, Table
+from vitrail.omop.tables import TABLES, VOCABULARY, Column, Table
 
 AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 """How the files of a snapshot are written: one size of row group, so that the bytes hang on the rows alone."""
@@ -167,6 +167,10 @@ class Writer:
         elif rule == "number" and self.profile.rare:
             unit = column("unit_concept_id") if of.column("unit_concept_id") else sql("CAST(NULL AS INTEGER)")
             changed = rare.draw_in(self.db, rows, name, column(str(of.concept)), unit)
+        elif rule == "keep" and self.profile.rare and of.name not in VOCABULARY:
+            instead = sql("0") if each.references == "concept" else exp.null()
+            share = rare.keep_shared if _of_persons(of) else rare.keep_known
+            changed = share(self.db, rows, name, instead)
         elif rule in ("concept", "number", "keep") or (self.profile.days == "keep" and rule in ("date", "birth")):
             changed = 0
         else:

@@ -44,6 +44,7 @@ _KIND = {
     "unit": pa.int64(),
     "by": pa.int64(),
     "word": pa.string(),
+    "value": pa.float64(),
     "low": pa.float64(),
     "high": pa.float64(),
 }
@@ -198,3 +199,35 @@ def keep_common(db: duckdb.DuckDBPyConnection, rows: Node, of: Node) -> int:
     with _given(db, "common", word=common):
         query = "UPDATE :t SET :c = NULL WHERE :c IS NOT NULL AND :c NOT IN (SELECT given_word FROM common)"
         return int(run(db, query, t=rows, c=of)[0][0])
+
+
+def keep_shared(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node) -> int:
+    """Put ``instead`` for every number that fewer than k people share; how many were changed.
+
+    A number in the wrong column may be anybody's: a count, a type or a unit says nothing that k people do not share.
+    """
+    query = "SELECT approx_count_distinct(person_id), :c AS v FROM :t WHERE :c IS NOT NULL GROUP BY :c"
+    query += " HAVING count(*) >= :k"
+    found = run(db, query, c=of, t=rows, k=K)
+    common = [value for people, value in found if people >= SURELY]
+    with _given(db, "maybe", value=[value for people, value in found if people < SURELY]):
+        query = "SELECT given_value FROM :t AS t JOIN maybe ON :c = given_value GROUP BY ALL"
+        query += " HAVING count(DISTINCT person_id) >= :k"
+        common += [value for (value,) in run(db, query, c=of, t=rows, k=K)]
+    return _replace_others(db, rows, of, instead, common)
+
+
+def keep_known(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node) -> int:
+    """The same for places and clinicians, whom no person has: a concept stays that the vocabulary knows, or k share."""
+    query = (
+        "SELECT :c FROM :t WHERE :c IS NOT NULL GROUP BY :c"
+        " HAVING count(*) >= :k OR :c IN (SELECT concept_id FROM extract.concept)"
+    )
+    return _replace_others(db, rows, of, instead, [value for (value,) in run(db, query, c=of, t=rows, k=K)])
+
+
+def _replace_others(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node, common: list[Any]) -> int:
+    """Put ``instead`` for what is not ``common``."""
+    with _given(db, "common", value=common):
+        query = "UPDATE :t SET :c = :i WHERE :c IS DISTINCT FROM :i AND :c NOT IN (SELECT given_value FROM common)"
+        return int(run(db, query, t=rows, c=of, i=instead)[0][0])

@@ -23,6 +23,9 @@ from vitrail.study.word import Digest, Name, Word
 
 MANIFEST = "manifest.json"
 
+Calendar = Literal["none", "shifted", "true"]
+"""What the days of a snapshot say: counts from a person's own epoch, dates moved by person, or true dates."""
+
 
 class File(Word):
     """One file of a snapshot: the OMOP table it holds, its name, its SHA-256 and size, and its rows."""
@@ -107,18 +110,19 @@ class Manifest(Word):
     reaching back to the first and on to the last event of the person where it says so; or from the first to the last
     event of the person, where the source has none. ``removed`` and ``ruled`` say what
     deidentification did, ``proof`` is the content hash of its proof pack. ``deaths`` says where the source knows of
-    deaths from.
+    deaths from, ``derived`` what was made, merged or inferred by a convention.
     """
 
     vitrail: Literal["snapshot/1"]
     cdm_version: Literal["5.4"]
     origin: Origin
     profile: Literal["safe-harbor", "expert-determination", "already-deidentified"]
-    calendar: Literal["none", "shifted", "true"]
+    calendar: Calendar
     vocabulary: Digest
     files: tuple[File, ...]
     observation_periods: Literal["given", "mapping/1", "events/1"] = "given"
     deaths: Name = "the death table of the source"
+    derived: dict[Name, int] = {}
     rows_in: dict[Name, int]
     rows_loaded: dict[Name, int] = {}
     quarantined: tuple[Quarantined, ...]

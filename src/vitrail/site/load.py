@@ -1,30 +1,49 @@
 """load: Source ──ingest──deid──quality──▶ Snapshot. Everything here happens behind the glass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vitrail.deid.columns import wanted
 from vitrail.deid.crosswalk import read_crosswalk, write_crosswalk
-from vitrail.deid.deidentify import Writer, deidentify
+from vitrail.deid.deidentify import Deidentified, Writer, deidentify
 from vitrail.deid.keys import SURROGATES, sub_key
 from vitrail.deid.persons import Keys, number_persons
-from vitrail.deid.profile import named
+from vitrail.deid.profile import Profile, named
 from vitrail.deid.proof import prove
 from vitrail.deid.text.clean import Cleaner
 from vitrail.ingest import fhir, synthea
 from vitrail.ingest.cdm import ELSEWHERE, NOT_HELD, NOT_OMOP
+from vitrail.ingest.extract import Extract
 from vitrail.ingest.mapped import LEFT_OUT
 from vitrail.ingest.source import Format, ingest, whole
-from vitrail.omop.snapshot import Manifest, Snapshot, partial_snapshot, publish, vocabulary_digest
+from vitrail.omop.snapshot import (
+    Calendar,
+    Check,
+    Manifest,
+    Origin,
+    Snapshot,
+    partial_snapshot,
+    publish,
+    vocabulary_digest,
+)
 from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.proofs import write_proof
 from vitrail.site.staging import staging
 from vitrail.site.unmapped import write_unmapped
+from vitrail.study.word import Digest
 
 MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP, *fhir.MEANT, *synthea.MEANT)
 """Reasons for which a row is quarantined because somebody said so, and nothing is wrong."""
+
+DEATHS: Mapping[Format, str] = {
+    "omop": "the death table of the source",
+    "csv": "what the mapping says of deaths",
+    "fhir": "Patient.deceased",
+    "synthea": "DEATHDATE of patients.csv",
+}
+"""Where each kind of source knows of deaths from. Deaths outside a hospital are often missing from all of them."""
 
 
 def load(
@@ -62,26 +81,41 @@ def load(
         tell("attacking what was made")
         proof = prove(db, rules, partial, written.ruled, written.removed, site.population)
         tell("checking quality")
+        today, calendar = datetime.now(UTC).date(), rules.calendar or extract.calendar
         checks = checked(
-            db, partial, written.files, columns, rules.calendar or extract.calendar, extract.rows_in,
-            extract.quarantined, datetime.now(UTC).date(), MEANT,
-        )  # fmt: skip
-        manifest = Manifest(
-            vitrail="snapshot/1",
-            cdm_version="5.4",
-            origin=extract.origin.model_copy(update={"public": public or extract.origin.public}),
-            profile=rules.name,
-            calendar=rules.calendar or extract.calendar,
-            vocabulary=vocabulary_digest(written.files),
-            files=written.files,
-            observation_periods=extract.periods,
-            rows_in=extract.rows_in,
-            rows_loaded=extract.rows_loaded,
-            quarantined=extract.quarantined,
-            checks=checks,
-            ignored=dict(extract.ignored),
-            removed=written.removed,
-            proof=write_proof(site, proof),
-            ruled=written.ruled,
+            db, partial, written.files, columns, calendar, extract.rows_in, extract.quarantined, today, MEANT
         )
-        return publish(site.snapshots, partial, manifest)
+        origin = extract.origin.model_copy(update={"public": public or extract.origin.public})
+        said = _manifest(rules, origin, calendar, extract, written, checks, write_proof(site, proof))
+        return publish(site.snapshots, partial, said)
+
+
+def _manifest(
+    rules: Profile,
+    origin: Origin,
+    calendar: Calendar,
+    extract: Extract,
+    written: Deidentified,
+    checks: tuple[Check, ...],
+    proof: Digest,
+) -> Manifest:
+    return Manifest(
+        vitrail="snapshot/1",
+        cdm_version="5.4",
+        origin=origin,
+        profile=rules.name,
+        calendar=calendar,
+        vocabulary=vocabulary_digest(written.files),
+        files=written.files,
+        observation_periods=extract.periods,
+        deaths=DEATHS[origin.format],
+        derived=dict(extract.derived),
+        rows_in=extract.rows_in,
+        rows_loaded=extract.rows_loaded,
+        quarantined=extract.quarantined,
+        checks=checks,
+        ignored=dict(extract.ignored),
+        removed=written.removed,
+        ruled=written.ruled,
+        proof=proof,
+    )

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from multiprocessing import get_context
 
 from vitrail.deid.text.dates import find_relative
 from vitrail.deid.text.dictionaries import Dictionaries, find_by_dictionary, shipped
@@ -107,7 +108,8 @@ def clean_all(cleaner: Cleaner, jobs: Iterable[Job], processes: int = 1, batch: 
     if processes < 2:
         yield from (_done(cleaner, job) for job in todo)
         return
-    with ProcessPoolExecutor(processes) as pool:
+    # Fresh processes: a fork of one that has threads, as a database has, may never wake up.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         waiting = deque(pool.submit(_batch, cleaner, group) for group in islice(_groups(todo, batch), 2 * processes))
         while waiting:
             yield from waiting.popleft().result()

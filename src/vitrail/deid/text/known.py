@@ -60,7 +60,7 @@ def matcher(known: Known) -> Matcher:
     names = [_parts(name) for name in known.names]
     parts: dict[str, Category] = {word: "LOCATION" for text in known.addresses for word in _address_parts(text)}
     full = {part for name in names for part in name if len(part) > 1}
-    parts |= dict.fromkeys(_with_nicknames(full, lexicon()), "NAME")
+    parts |= dict.fromkeys([*_with_nicknames(full, lexicon()), *_with_digits(known.names)], "NAME")
     joined: dict[str, Category] = dict.fromkeys(_joined(names), "NAME")
     confused = {misread(part): category for part, category in {**parts, **joined}.items() if len(part) > 1}
     near = tuple(
@@ -77,6 +77,13 @@ def matcher(known: Known) -> Matcher:
 
 def _parts(name: str) -> list[str]:
     return [word for word in _PART.findall(plain_letters(name).lower()) if word not in _DROPPED] or [""]
+
+
+def _with_digits(names: Iterable[str]) -> Iterator[str]:
+    """Words of names with digits in them, as the makers of test patients write them: 'jane941'."""
+    for name in names:
+        words = _TOKEN.findall(plain_letters(name).lower())
+        yield from (word for word in words if not word.isalpha() and not word.isdigit())
 
 
 def _address_parts(text: str) -> Iterator[str]:
