@@ -21,7 +21,7 @@ from vitrail.omop.sql import Node, column, run, sql
 KEPT_NAMES = ("rowid", "file_row_number", "file_index", "filename")
 """Names under which DuckDB says where a row is; a column of that name would hide it."""
 
-MOST_ROWS_PER_BYTE = 1_000
+MOST_ROWS_PER_BYTE = 50
 FREE_ROWS = 1_000_000
 """A file of more rows than these together is taken for a bomb: repeated values pack without bound, but a table with
 keys cannot, and reading it would take for ever."""

@@ -237,7 +237,7 @@ def bomb(rng: random.Random, source: Path) -> None:
     """Much from little: rows that repeat one value."""
     path = one(rng, source)
     if path.suffix == ".gz":
-        with gzip.open(path, "wb", 1) as file:
+        with gzip.open(path, "wb") as file:
             file.write(b"person_id,x\n")
             for _ in range(8):
                 file.write(b"1,1\n" * 16_000_000)

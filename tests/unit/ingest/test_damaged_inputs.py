@@ -65,6 +65,7 @@ def told(source: Path, scratch: Path) -> str:
 def attempt(kind: str, seed: int, folder: Path) -> tuple[str, int, float]:
     """Damage a source and load it: what was told, how many MB more it took, and how many seconds."""
     rng = random.Random(f"{kind} {seed}")
+    folder.mkdir()
     source = write(folder / "source", kind)
     chosen = rng.choice(DAMAGES[kind])
     chosen(rng, source)
