@@ -220,14 +220,17 @@ def keep_shared(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: No
 def keep_known(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node) -> int:
     """The same for places and clinicians, whom no person has: a concept stays that the vocabulary knows, or k share."""
     query = (
-        "SELECT :c FROM :t WHERE :c IS NOT NULL GROUP BY :c"
+        "SELECT count(*), :c FROM :t WHERE :c IS NOT NULL GROUP BY :c"
         " HAVING count(*) >= :k OR :c IN (SELECT concept_id FROM extract.concept)"
     )
-    return _replace_others(db, rows, of, instead, [value for (value,) in run(db, query, c=of, t=rows, k=K)])
+    return _replace_others(db, rows, of, instead, [value for _, value in run(db, query, c=of, t=rows, k=K)])
 
 
 def _replace_others(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node, common: list[Any]) -> int:
     """Put ``instead`` for what is not ``common``."""
     with _given(db, "common", value=common):
-        query = "UPDATE :t SET :c = :i WHERE :c IS DISTINCT FROM :i AND :c NOT IN (SELECT given_value FROM common)"
+        query = (
+            "UPDATE :t SET :c = :i WHERE :c IS NOT NULL AND :c IS DISTINCT FROM :i"
+            " AND :c NOT IN (SELECT given_value FROM common)"
+        )
         return int(run(db, query, t=rows, c=of, i=instead)[0][0])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from vitrail.deid.columns import K
 from vitrail.deid.places import ASSIGNED, SMALL, known_state, three_digits
-from vitrail.deid.rare import climbed, draw_in, generalise, keep_common
-from vitrail.omop.sql import column, run, table
+from vitrail.deid.rare import climbed, draw_in, generalise, keep_common, keep_known, keep_shared
+from vitrail.omop.sql import column, run, sql, table
 
 ROWS = table("measurement", "sorted")
 
@@ -134,3 +134,27 @@ def test_states(db: duckdb.DuckDBPyConnection) -> None:
         (None,),
     ]
     assert run(db, "SELECT 1 AS one") == [(1,)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3 * K), st.integers(0, 4) | st.none()), max_size=200))
+def test_a_number_stays_where_k_people_share_it(rows: list[tuple[int, int | None]]) -> None:
+    """The law, by a program of another kind; 0 stands for nothing, and nothing stays nothing."""
+    with duckdb.connect() as db:
+        db.execute("CREATE SCHEMA sorted")
+        db.execute("CREATE TABLE sorted.measurement (person_id INT, unit INT)")
+        if rows:
+            insert(db, rows)
+        people = {value: {person for person, other in rows if other == value} for _, value in rows}
+        expected = [(person, value if value is None or len(people[value]) >= K else 0) for person, value in rows]
+        changed = keep_shared(db, ROWS, column("unit"), sql("0"))
+        assert db.execute("SELECT * FROM sorted.measurement").fetchall() == expected
+        assert changed == sum(before != after for before, after in zip(rows, expected, strict=True))
+
+
+def test_of_places_and_clinicians_what_the_vocabulary_knows_stays(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("ALTER TABLE extract.concept ADD COLUMN concept_id INT")
+    insert(db, [("a", "b", 38004458)], "extract.concept")
+    insert(db, [(None, 1, 38004458, None, None), (None, 1, 1834415113, None, None), (None, 1, None, None, None)])
+    insert(db, [(None, 1, 7, None, None)] * K)
+    assert keep_known(db, ROWS, column("unit"), sql("0")) == 1
+    assert found(db, "unit") == {(38004458,), (0,), (None,), (7,)}
