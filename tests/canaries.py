@@ -215,7 +215,9 @@ def _decoded(path: Path) -> Iterator[tuple[str, bytes]]:
     if raw[:2] == b"\x1f\x8b":
         raw = zlib.decompressobj(31).decompress(raw)  # as far as it goes
         yield "unpacked", raw
-    if raw[:4] == raw[-4:] == b"PAR1":
+    if path.suffix == ".duckdb" and raw[8:12] == b"DUCK":
+        yield "as text", _duckdb(path)
+    elif raw[:4] == raw[-4:] == b"PAR1":
         yield "as text", _parquet(path)
     elif raw[:15] == b"SQLite format 3":
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
@@ -235,6 +237,15 @@ def _parquet(path: Path) -> bytes:
     while rows := texts.fetchmany(10_000):
         held += ["\t".join(value or "" for value in row) for row in rows]
     return "\n".join(held).encode()
+
+
+def _duckdb(path: Path) -> bytes:
+    """Every value of every table as text, and what the catalogue says."""
+    with duckdb.connect(path, read_only=True) as db:
+        names = [name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        held: list[object] = [db.execute(f"FROM duckdb_{each}()").fetchall() for each in ("tables", "views", "columns")]
+        held += [db.execute(f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{name}"').fetchall() for name in names]
+    return repr(held).encode()
 
 
 def _attachments(raw: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -265,6 +266,22 @@ def write_omop_parquet(birds: Aviary, each: int, directory: Path) -> Path:
         table = pa.Table.from_arrays(held, schema=pa.schema(fields, metadata=of_table))
         (directory / name).mkdir()
         parquet.write_table(table, directory / name / f"{birds.hatch('the name of a Parquet file', 'name')}.parquet")
+    return directory
+
+
+def write_omop_duckdb(birds: Aviary, each: int, directory: Path) -> Path:
+    """The same in a DuckDB file, with a view and a comment."""
+    directory.mkdir()
+    with duckdb.connect(directory / "cdm.duckdb") as db:
+        for name, rows in _completed(birds, each).items():
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            held = {each: pa.array([None if row.get(each) is None else str(row.get(each)) for row in rows], pa.string())
+                    for each in columns}  # fmt: skip
+            db.register("held", pa.table(held))
+            db.execute(f'CREATE TABLE "{name}" AS SELECT * FROM held')
+            db.unregister("held")
+        db.execute(f'CREATE VIEW "{birds.hatch("the name of a view", "name")}" AS SELECT 1 AS one')
+        db.execute(f"COMMENT ON TABLE person IS '{birds.hatch('a comment in a database', 'mrn')}'")
     return directory
 
 

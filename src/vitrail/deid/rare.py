@@ -120,9 +120,10 @@ def climbed(persons: Mapping[int, set[int]], ancestors: Climb, common: set[int])
 def draw_in(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concept: Node, unit: Node) -> int:
     """Draw values in to the k-th person's at either end; none is kept where fewer than k people have one.
 
-    Values compare within a concept and a unit.
+    Nor where the two ends cross, for all would get the value of one person. Values compare within a concept and a unit.
     """
-    concepts, units, lows, highs = _columns(_bounds(db, rows, of, concept, unit), 4)
+    found = [_uncrossed(each) for each in _bounds(db, rows, of, concept, unit)]
+    concepts, units, lows, highs = _columns(found, 4)
     with _given(db, "bounds", concept=concepts, unit=units, low=lows, high=highs):
         query = (
             "UPDATE :t SET :v = CASE WHEN given_low IS NOT NULL THEN least(greatest(:v, given_low), given_high) END"
@@ -130,6 +131,11 @@ def draw_in(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concept: Node, 
             " AND (given_low IS NULL OR :v < given_low OR :v > given_high)"
         )
         return int(run(db, query, t=rows, v=of, c=concept, u=unit)[0][0])
+
+
+def _uncrossed(bound: Bound) -> Bound:
+    concept, unit, low, high = bound
+    return bound if low is None or high is None or low <= high else (concept, unit, None, None)
 
 
 def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:

@@ -87,6 +87,14 @@ def test_extreme_values_are_drawn_in_to_the_kth_person(db: duckdb.DuckDBPyConnec
     assert found(db, "value") - {(float(n),) for n in range(100)} == {(None,)}
 
 
+def test_no_value_is_kept_where_the_ends_cross(db: duckdb.DuckDBPyConnection) -> None:
+    """Of 2k - 2 people the k-th from below is above the k-th from above: all would have the value of one of them."""
+    insert(db, [(n, 10, 5, float(n), None) for n in range(2 * K - 2)])
+    insert(db, [(n, 11, 5, float(n), None) for n in range(2 * K - 1)])
+    draw_in(db, ROWS, column("value"), column("concept"), column("unit"))
+    assert found(db, "concept, value") == {(10, None), (11, float(K - 1))}
+
+
 def test_values_without_a_unit_are_a_group_of_their_own(db: duckdb.DuckDBPyConnection) -> None:
     insert(db, [(n, 10, None, float(n), None) for n in range(3 * K)])
     assert draw_in(db, ROWS, column("value"), column("concept"), column("unit")) == 2 * (K - 1)
