@@ -18,6 +18,9 @@ from vitrail.omop.sql import Node, run
 SURELY = 3 * K
 """Where an approximate count of people (HyperLogLog, standard error below 5 %) says so many, k share it for certain."""
 
+FIRST = 200_000
+"""So many rows are looked at first for what k people share."""
+
 EXTREMES = 4 * K
 """So many of the largest values are looked at first: those of k people are nearly always among them."""
 
@@ -211,12 +214,18 @@ def keep_shared(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: No
     """Put ``instead`` for every number that fewer than k people share; how many were changed.
 
     A number in the wrong column may be anybody's: a count, a type or a unit says nothing that k people do not share.
+    Nearly all values are shared among the first rows already; only the others are looked for in all.
     """
-    query = "SELECT approx_count_distinct(person_id), :c AS v FROM :t WHERE :c IS NOT NULL GROUP BY :c"
-    query += " HAVING count(*) >= :k"
-    found = run(db, query, c=of, t=rows, k=K)
-    common = [value for people, value in found if people >= SURELY]
-    with _given(db, "maybe", value=[value for people, value in found if people < SURELY]):
+    query = (
+        "SELECT count(DISTINCT person_id), :c AS v FROM (SELECT * FROM :t LIMIT :some) AS t WHERE :c IS NOT NULL"
+        " GROUP BY :c HAVING count(DISTINCT person_id) >= :k"
+    )
+    common = [value for _, value in run(db, query, c=of, t=rows, k=K, some=FIRST)]
+    held = run(db, "SELECT DISTINCT :c AS v FROM :t WHERE :c IS NOT NULL", c=of, t=rows)
+    others = {value for (value,) in held} - set(common)
+    if not others:
+        return 0
+    with _given(db, "maybe", value=list(others)):
         query = "SELECT given_value FROM :t AS t JOIN maybe ON :c = given_value GROUP BY ALL"
         query += " HAVING count(DISTINCT person_id) >= :k"
         common += [value for (value,) in run(db, query, c=of, t=rows, k=K)]
