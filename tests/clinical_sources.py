@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (rows of tables read better whole)
 """One small made population, written as Synthea's CSV files, as FHIR NDJSON and as FHIR bundles.
 
 Every name, number and code is made up here. The codes stand under the names of real vocabularies, because that is what
@@ -69,9 +70,22 @@ def write_vocabulary(directory: Path) -> Path:
                  "concept_code", "valid_start_date", "valid_end_date", "invalid_reason")]  # fmt: skip
     for concept, domain, vocabulary, standard, code in CONCEPTS:
         invalid = "D" if code == "c-gone" else ""
-        row = (str(concept), f"made {concept}", domain, vocabulary, "Made", standard, code, "19700101", "20991231", invalid)
+        row = (
+            str(concept),
+            f"made {concept}",
+            domain,
+            vocabulary,
+            "Made",
+            standard,
+            code,
+            "19700101",
+            "20991231",
+            invalid,
+        )
         concepts.append(row)
-    relations = [("concept_id_1", "concept_id_2", "relationship_id", "valid_start_date", "valid_end_date", "invalid_reason")]
+    relations = [
+        ("concept_id_1", "concept_id_2", "relationship_id", "valid_start_date", "valid_end_date", "invalid_reason")
+    ]
     for name, pairs in (("Maps to", MAPS), ("Maps to value", VALUES)):
         relations += [(str(a), str(b), name, "19700101", "20991231", "") for a, b in pairs]
     for name, rows in (("CONCEPT", concepts), ("CONCEPT_RELATIONSHIP", relations)):
@@ -184,7 +198,9 @@ def _event(draw: random.Random, visit: Visit) -> Event:
             return Event(kind, *shared, draw.choice(["o-one", "o-nobody-knows"]), start, None,
                          {"category": "survey", "value": draw.choice(["Never", "Often"])})  # fmt: skip
         case "allergies":
-            category, code = draw.choice([("medication", "d-one"), ("environment", "c-one"), ("food", "f-nobody-knows")])
+            category, code = draw.choice(
+                [("medication", "d-one"), ("environment", "c-one"), ("food", "f-nobody-knows")]
+            )
             return Event(kind, *shared, code, start, None, {"category": category})
         case "devices":
             return Event(kind, *shared, "x-one", start, later)
@@ -243,7 +259,9 @@ def _time(day: date | None) -> str:
 
 def _csv(directory: Path, name: str, header: str, rows: Iterable[Sequence[object]]) -> None:
     with (directory / f"{name}.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([header.split(","), *([each if each is not None else "" for each in row] for row in rows)])
+        csv.writer(file).writerows(
+            [header.split(","), *([each if each is not None else "" for each in row] for row in rows)]
+        )
 
 
 def coded(vocabulary: str, code: str) -> Resource:
@@ -303,11 +321,19 @@ def _period(event: Event) -> Resource:
 
 
 def _fhir_event(event: Event, id_: str) -> list[Resource]:
-    shared: Resource = {"id": id_, "subject": refer("Patient", event.patient), "encounter": refer("Encounter", event.visit)}
+    shared: Resource = {
+        "id": id_,
+        "subject": refer("Patient", event.patient),
+        "encounter": refer("Encounter", event.visit),
+    }
     of_patient = {("patient" if name == "subject" else name): value for name, value in shared.items()}
     match event.kind:
         case "conditions":
-            own: Resource = {"resourceType": "Condition", "code": coded("SNOMED", event.code), "onsetDateTime": str(event.start)}
+            own: Resource = {
+                "resourceType": "Condition",
+                "code": coded("SNOMED", event.code),
+                "onsetDateTime": str(event.start),
+            }
             return [shared | own | ({"abatementDateTime": str(event.end)} if event.end else {})]
         case "medications":
             own = {"resourceType": "MedicationRequest", "status": "active", "intent": "order",
@@ -369,7 +395,11 @@ def write_bundles(made: Population, directory: Path) -> Path:
     places = ("Organization", "Practitioner", "PractitionerRole")
     _bundle(directory / "hospitals.json", [each for each in resources if each["resourceType"] in places], npi)
     for number, patient in enumerate(made.patients):
-        _bundle(directory / f"patient {number}.json", [each for each in resources if _is_of(each, patient.id, resources)], npi)
+        _bundle(
+            directory / f"patient {number}.json",
+            [each for each in resources if _is_of(each, patient.id, resources)],
+            npi,
+        )
     return directory
 
 
@@ -378,7 +408,7 @@ def _is_of(resource: Resource, patient: str, resources: list[Resource]) -> bool:
         users = [each for each in resources if each.get("device") == refer("Device", resource["id"])]
         return any(_is_of(each, patient, resources) for each in users)
     subject = resource.get("subject") or resource.get("patient") or {}
-    return resource["resourceType"] == "Patient" and resource["id"] == patient or subject == refer("Patient", patient)
+    return (resource["resourceType"] == "Patient" and resource["id"] == patient) or subject == refer("Patient", patient)
 
 
 def _bundle(path: Path, resources: list[Resource], npi: Mapping[str, str]) -> None:

@@ -147,7 +147,7 @@ def test_weekdays(loaded: Loaded) -> None:
     )
     profile /= profile.sum()
     held = loaded.array("SELECT person_id AS who, visit_start_date - DATE '1970-01-01' AS day FROM {visit_occurrence}")
-    source, ids = loaded.truth()
+    _, ids = loaded.truth()
     _, _, moved = lasts(loaded)
     shift_of = dict(zip(ids.tolist(), moved.tolist(), strict=True))
     who, guess = attacks.weekday(held["who"], held["day"], profile)

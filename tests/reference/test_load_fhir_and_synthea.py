@@ -47,8 +47,8 @@ def vocabulary_of(unmapped: list[tuple[Any, ...]], directory: Path) -> Path:
     made: dict[tuple[str, str], tuple[str, ...]] = {}
     for number, (table, vocabulary, code, *_) in enumerate(unmapped):
         domain = "Unit" if vocabulary == "UCUM" else DOMAINS[table]
-        made.setdefault((vocabulary, code), (str(2_100_000_000 + number), f"made {number}", domain, vocabulary, "Made", "S",
-                                             code, "19700101", "20991231"))  # fmt: skip
+        concept = (str(2_100_000_000 + number), f"made {number}", domain, vocabulary, "Made", "S", code)
+        made.setdefault((vocabulary, code), (*concept, "19700101", "20991231"))
     text = "".join("\t".join(row) + "\n" for row in (names, *made.values()))
     (directory / "CONCEPT.csv").write_text(text)
     return directory
