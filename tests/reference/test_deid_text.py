@@ -6,7 +6,6 @@ nobody and by nothing while the cleaner was made; the figures are in docs/refere
 
 import csv
 import random
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -104,15 +103,3 @@ def test_little_of_a_clean_note_is_taken(carriers: list[str]) -> None:
             taken[span.category] += len(note[span.start : span.end].split())
     assert 1000 * taken.total() / words < 12
     assert 1000 * (taken["ID"] + taken["CONTACT"] + taken["AGE"]) / words < 0.5
-
-
-def test_it_is_fast_enough(carriers: list[str]) -> None:
-    """200 notes a second of 2,000 characters with the tagger on one core; half is asserted, since machines differ."""
-    notes = [note[at : at + 2000] for note in carriers for at in range(0, len(note) - 1500, 2000)][:100]
-    cleaner = Cleaner(KEY)
-    for note in notes[:20]:
-        cleaner.clean(note, None, 1, None)
-    before = time.process_time()
-    for note in notes:
-        cleaner.clean(note, None, 1, None)
-    assert len(notes) / (time.process_time() - before) > 100

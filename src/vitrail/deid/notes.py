@@ -31,10 +31,10 @@ def clean_notes(db: duckdb.DuckDBPyConnection, rows: Node, cleaner: Cleaner) -> 
     run(db, "CREATE SCHEMA IF NOT EXISTS cleaned")
     run(db, "CREATE TABLE :c (note BIGINT, text VARCHAR, held BOOLEAN)", c=_CLEANED)
     processes = (os.cpu_count() or 1) if count >= MANY else 1
-    todo, places = _jobs(db, rows), []
+    waiting, places = _jobs(db, rows), []
 
     def jobs() -> Iterator[Job]:
-        for place, job in todo:
+        for place, job in waiting:
             places.append(place)
             yield job
 

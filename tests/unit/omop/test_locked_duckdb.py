@@ -137,10 +137,18 @@ def test_a_verified_snapshot_is_read(files: dict[str, Path]) -> None:
         for table, path in files.items()
     )  # fmt: skip
     manifest = Manifest(
-        origin=Origin(name="test", format="omop", public=True), profile="already-deidentified", calendar="true",
-        vocabulary=wire.digest(b""), files=entries, rows_in={}, quarantined=(), checks=(),
-    )  # fmt: skip
-    (directory / "manifest.json").write_bytes(wire.canonical(manifest.model_dump(mode="json", exclude_none=True)))
+        vitrail="snapshot/1",
+        cdm_version="5.4",
+        origin=Origin(name="test", format="omop", public=True),
+        profile="already-deidentified",
+        calendar="true",
+        vocabulary=wire.digest(b""),
+        files=entries,
+        rows_in={},
+        quarantined=(),
+        checks=(),
+    )
+    (directory / "manifest.json").write_bytes(manifest.canonical())
     named = directory.rename(directory.with_name(directory_name(manifest.id)))
     with DuckDBEngine.of_snapshot(STUDY, verified(named)) as engine:
         assert engine.cohort("asthma").person.tolist() == [1]

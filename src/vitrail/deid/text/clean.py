@@ -104,16 +104,16 @@ def clean_all(cleaner: Cleaner, jobs: Iterable[Job], processes: int = 1, batch: 
 
     Only a few batches are in memory at once, however many notes there are.
     """
-    todo = iter(jobs)
+    coming = iter(jobs)
     if processes < 2:
-        yield from (_done(cleaner, job) for job in todo)
+        yield from (_done(cleaner, job) for job in coming)
         return
     # Fresh processes: a fork of one that has threads, as a database has, may never wake up.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = deque(pool.submit(_batch, cleaner, group) for group in islice(_groups(todo, batch), 2 * processes))
+        waiting = deque(pool.submit(_batch, cleaner, group) for group in islice(_groups(coming, batch), 2 * processes))
         while waiting:
             yield from waiting.popleft().result()
-            waiting.extend(pool.submit(_batch, cleaner, group) for group in islice(_groups(todo, batch), 1))
+            waiting.extend(pool.submit(_batch, cleaner, group) for group in islice(_groups(coming, batch), 1))
 
 
 def _groups(jobs: Iterator[Job], size: int) -> Iterator[list[Job]]:
