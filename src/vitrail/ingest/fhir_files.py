@@ -18,6 +18,7 @@ from typing import Any
 from vitrail.errors import SourceError
 from vitrail.ingest.fhir_json import BrokenJson, StrictJson
 from vitrail.ingest.fhir_types import RESOURCE_TYPES
+from vitrail.ingest.reading import lies_in
 
 MAX_LINE = 32 * 1024 * 1024
 MAX_DOCUMENT = 256 * 1024 * 1024
@@ -86,7 +87,7 @@ def _files(source: Path) -> list[Path]:
     found = [Path(where, name) for where, _, names in os.walk(source) for name in names]
     found = sorted(path for path in found if path.is_file())
     for ordinal, path in enumerate(found, 1):
-        if not path.resolve().is_relative_to(source.resolve()):
+        if not lies_in(path, source):
             raise SourceError(
                 f"{source}: file {ordinal} in the order of names leads out of the source.", "Put the file itself there."
             )

@@ -14,7 +14,7 @@ from sqlglot import exp
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Columns
 from vitrail.ingest.fields import number, present
-from vitrail.ingest.reading import Layout, Staged, stage_csv
+from vitrail.ingest.reading import Layout, Staged, lies_in, stage_csv
 from vitrail.ingest.records import Account
 from vitrail.ingest.source_records import IDENTIFIER, KINDS, Counts, open_records
 from vitrail.ingest.standard import ADMINISTRATION, ALLERGY_TO, EHR, LAB, PRESCRIPTION, load_source_records
@@ -155,7 +155,7 @@ def _found(source: Path) -> dict[str, Path]:
     for ordinal, path in enumerate(sorted(source.iterdir()), 1):
         name = path.stem.lower() if path.suffix.lower() == ".csv" else path.name
         if path.is_file() and name in (*FILES, *LEFT_OUT):
-            if not path.resolve().is_relative_to(source.resolve()):
+            if not lies_in(path, source):
                 raise SourceError(f"{source}: {name} leads out of the source.", "Put the file itself there.")
             if name in known:
                 raise SourceError(f"{source} holds two files for {name}.", "Keep one of them.")
