@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from scipy import stats
+from scipy.special import betaincinv  # scipy.stats takes seconds to import
 
 from vitrail.deid.columns import K
 from vitrail.errors import SourceError
@@ -104,7 +104,7 @@ def upper_bound(leaks: int, reviewed: int, sensitivity: float = 1.0, level: floa
     """
     if reviewed <= 0 or not 0 < sensitivity <= 1 or not 0 <= leaks <= reviewed:
         return 1.0
-    bound = 1.0 if leaks == reviewed else float(stats.beta.ppf(level, leaks + 1, reviewed - leaks))
+    bound = 1.0 if leaks == reviewed else float(betaincinv(leaks + 1, reviewed - leaks, level))
     return min(1.0, bound / sensitivity)
 
 
