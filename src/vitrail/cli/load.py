@@ -106,9 +106,8 @@ def _say_expected(expected: "Expected", as_json: bool) -> None:
     typer.echo(f"  unmapped                {expected.unmapped_rows:>14,} records; the commonest codes:")
     for code in expected.unmapped[:SHOWN]:
         typer.echo(f"    {code.rows:>10,}  {code.table}  {code.vocabulary}  {code.code}")
-    took, while_it_runs = _minutes(expected.seconds), _size(expected.staging_bytes)
-    typer.echo(f"The load would take about {took}, {while_it_runs} of disk while it runs, and"
-               f" {_size(expected.snapshot_bytes)} for the snapshot. Nothing was written.")  # fmt: skip
+    took, size = _minutes(expected.seconds), _size(expected.snapshot_bytes)
+    typer.echo(f"The load would take about {took}, and the snapshot {size} of disk. Nothing was written.")
 
 
 def _say_loaded(snapshot: "Snapshot", page: Path, steps: Steps, as_json: bool) -> None:

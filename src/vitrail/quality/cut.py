@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 from sqlglot import exp
 
-from vitrail.omop.snapshot import Check, File
+from vitrail.omop.snapshot import Calendar, Check, File
 from vitrail.omop.sql import Node, run, sql, table
 from vitrail.omop.tables import TABLES, VOCABULARY, Column
 from vitrail.quality.check import judged
-
-Calendar = Literal["none", "shifted", "true"]
 
 
 @dataclass(frozen=True)

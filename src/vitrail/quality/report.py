@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from vitrail.omop.snapshot import Check, File, Quarantined
+from vitrail.omop.snapshot import Calendar, Check, File, Quarantined
 from vitrail.omop.tables import Column
 from vitrail.quality import completeness, concepts, conformance, plausibility, source
-from vitrail.quality.cut import Calendar, Cut, cut, measured
+from vitrail.quality.cut import Cut, cut, measured
 
 
 def checked(
