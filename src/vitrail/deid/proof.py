@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 from pydantic import Field
 
-from vitrail.deid import attacks, residual, risk
+from vitrail.deid import attacks, risk, snapshot_search
 from vitrail.deid.attempts import Attempt, attempted
 from vitrail.deid.profile import Profile
 from vitrail.omop.snapshot import Removed, Ruled
@@ -127,10 +127,10 @@ def _likeness(db: duckdb.DuckDBPyConnection) -> Likeness:
 
 
 def _search(db: duckdb.DuckDBPyConnection, snapshot: Path) -> Search:
-    wanted = residual.sought(db)
-    held = list(residual.texts(db, snapshot)) if wanted else []
+    wanted = snapshot_search.sought(db)
+    held = list(snapshot_search.texts(db, snapshot)) if wanted else []
     planted = [f"seen with {' '.join(each)} today" for each in sorted(wanted)[:1_000]]
-    found, control = (residual.found_in(texts, wanted) for texts in (held, planted))
+    found, control = (snapshot_search.found_in(texts, wanted) for texts in (held, planted))
     return Search(sought=len(wanted), texts=len(held), found=found, planted=len(planted), control=control)
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
-from vitrail.deid.text.dates import MONTHS, read_date
 from vitrail.deid.text.folding import plain_letters
+from vitrail.deid.text.known_numbers import SIGNS, Days, Numbers, days, find_days, find_numbers, numbers
 from vitrail.deid.text.lexicon import Lexicon, lexicon, listed
 from vitrail.deid.text.localities import STREETS
 from vitrail.deid.text.page import Page
+from vitrail.deid.text.slips import Sought, alike, by_forms, forms, misread
 from vitrail.deid.text.spans import Category, Known, Span
 
 _PART = re.compile(r"[^\W\d_]+")
@@ -28,31 +29,27 @@ FUNCTION_WORDS = listed("""
 _DROPPED = listed("""
     mr mrs ms dr miss jr sr md prof ii iii iv phd rn
 """)
-_MISREAD = str.maketrans("015!|$8", "olsllsb")
-_MISREAD_DIGITS = str.maketrans("oqli|szb", "00111528")
-_SQUEEZE = re.compile(r"[^a-z0-9]+")
-_DIGITAL = re.compile(r"[a-z|/.\-]{0,10}\d[a-z\d|/.\-]{0,20}")
-_NUMBER = re.compile(
-    r"(?<![a-z0-9])(?P<prefix>[a-z]{1,5}[-.]?)?[+(]?(?P<number>[\doli|sb](?:[\doli|sb]|"
-    r"[\s().\-/](?=[\doli|sb\s().\-/])){3,24}[\doli|sb])(?![a-z0-9])"
-)
-_MIXED = re.compile(r"[a-z0-9]{0,24}[!|$][a-z0-9!|$]{0,24}")
+_MIXED = re.compile(r"(?<![a-z0-9!|$])[a-z0-9]{0,24}[!|$][a-z0-9!|$]{0,24}")
 _LETTERS = re.compile(r"(?<![a-z0-9])[a-z](?:[ .]{1,2}[a-z](?![a-z0-9])){2,30}")
 
 
 @dataclass(frozen=True)
 class Matcher:
     """What to look for. ``parts``: words of names and addresses; ``joined``: words that run several together;
-    ``confused``: parts as OCR confuses them; ``near``: parts that may be off by one edit; ``initials``: as 'js';
-    ``numbers``: letters and digits only; ``days``: one pattern for all dates."""
+    ``confused``: parts as OCR confuses them; ``near``: parts that may be off by one edit, by each of their forms;
+    ``forms``: every form of a word by which one of these is come upon; ``begun``: beginnings of parts; ``initials``:
+    such as 'j. s.', one pattern; ``first``: the first letters of these."""
 
     parts: dict[str, Category]
     joined: dict[str, Category]
     confused: dict[str, Category]
-    near: tuple[tuple[str, Category], ...]
-    initials: frozenset[str]
-    numbers: dict[str, Category]
-    days: re.Pattern[str] | None
+    near: dict[str, tuple[Sought, ...]]
+    forms: frozenset[str]
+    begun: frozenset[str]
+    initials: re.Pattern[str] | None
+    first: frozenset[str]
+    numbers: Numbers
+    days: Days
 
 
 def matcher(known: Known) -> Matcher:
@@ -63,16 +60,38 @@ def matcher(known: Known) -> Matcher:
     parts |= dict.fromkeys([*_with_nicknames(full, lexicon()), *_with_digits(known.names)], "NAME")
     joined: dict[str, Category] = dict.fromkeys(_joined(names), "NAME")
     confused = {misread(part): category for part, category in {**parts, **joined}.items() if len(part) > 1}
-    near = tuple(
-        (part, category) for part, category in parts.items() if len(part) > 1 and part.isalpha() and part not in STREETS
+    near = by_forms(
+        [
+            (part, category)
+            for part, category in parts.items()
+            if len(part) > 1 and part.isalpha() and part not in STREETS
+        ]
     )
-    initials = frozenset(
-        "".join(part[0] for part in order)
-        for name in names
-        for order in (name, name[::-1], [name[0], name[-1]])
-        if len(name) > 1
+    streets = STREETS if "LOCATION" in parts.values() else frozenset[str]()
+    initials = _initials(names)
+    return Matcher(
+        parts,
+        joined,
+        confused,
+        near,
+        frozenset([*parts, *joined, *confused, *near, *streets]),
+        frozenset(part[:at] for part in parts for at in range(1, len(part))),
+        _pattern(initials),
+        frozenset(each[0] for each in initials),
+        numbers(known),
+        days(known.dates),
     )
-    return Matcher(parts, joined, confused, near, initials, _numbers(known), _days(known.dates))
+
+
+def _initials(names: Iterable[list[str]]) -> list[str]:
+    """'js', 'sj' and 'jms' of John M. Smith."""
+    orders = (order for name in names if len(name) > 1 for order in (name, name[::-1], [name[0], name[-1]]))
+    return sorted({"".join(part[0] for part in order) for order in orders})
+
+
+def _pattern(initials: list[str]) -> re.Pattern[str] | None:
+    spaced = "|".join("[. ]{1,2}".join(each) for each in initials)
+    return re.compile(rf"(?<![a-z.])(?:{spaced})\.?(?![a-z0-9.])") if initials else None
 
 
 def _parts(name: str) -> list[str]:
@@ -110,89 +129,40 @@ def _joined(names: Iterable[list[str]]) -> Iterator[str]:
                     yield word
 
 
-def misread(word: str) -> str:
-    """One form for words that OCR takes for each other: 0 and O, 1, l and I, 5 and S, rn and m, cl and d."""
-    return word.translate(_MISREAD).replace("i", "l").replace("rn", "m").replace("vv", "w").replace("cl", "d")
-
-
-def _numbers(known: Known) -> dict[str, Category]:
-    numbers: dict[str, Category] = {}
-    for text in known.ids:
-        compact = _SQUEEZE.sub("", plain_letters(text).lower())
-        if len(compact) > 3:
-            numbers[compact] = "ID"
-        bare = re.sub(r"\D", "", compact)
-        if len(bare) > 4:
-            numbers[bare] = "ID"
-    for text in known.phones:
-        digits = re.sub(r"\D", "", re.split(r"(?i)x|ext", plain_letters(text))[0])
-        digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
-        numbers |= dict.fromkeys([each for each in (digits, digits[-7:]) if len(each) > 5], "CONTACT")
-        if "@" in text:
-            numbers[_SQUEEZE.sub("", text.lower())] = "CONTACT"
-    return numbers
-
-
-def _days(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """One pattern for every layout of every date: numbers in three orders, month by name, with and without the year."""
-    layouts: list[str] = []
-    for text in texts:
-        day = read_date(plain_letters(text))
-        if day is None or not day.day:
-            continue
-        m, d, y = f"0?{day.month}", f"0?{day.day}(?:st|nd|rd|th)?", f"(?:{day.year // 100})?'?{day.year % 100:02d}"
-        word = f"{MONTHS[day.month - 1][:3]}(?:t|{MONTHS[day.month - 1][3:]})?" if day.month != 5 else "may"
-        gap, s = r"[\s/.,\-]{1,4}(?:of\s|the\s)?", r"[\s/.,\-]{0,4}"
-        layouts += [
-            rf"{m}{gap}{d}{gap}{y}",
-            rf"{d}{gap}{m}{gap}{y}",
-            rf"{y}{gap}{m}{gap}{d}",
-            rf"{word}{s}{d}(?:{s}{y})?",
-            rf"{d}{s}(?:of\s|day of\s)?{word}(?:{s}{y})?",
-        ]
-        layouts += [
-            f"{day.year}{day.month:02d}{day.day:02d}",
-            f"{day.month:02d}{day.day:02d}{day.year}",
-            f"{day.day:02d}{day.month:02d}{day.year}",
-        ]
-    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(layouts)})(?![a-z0-9])") if layouts else None
-
-
 def find_known(page: Page, sought: Matcher) -> Iterator[Span]:
     """Every place where the page names what is sought."""
-    marks = _marked(page, sought)
-    yield from _runs(page, marks)
+    yield from _runs(page, _marked(page, sought))
     yield from _across(page, sought)
-    if sought.numbers:
-        yield from _numbered(page, sought)
-    if sought.days is not None:
-        digits = _DIGITAL.sub(
-            lambda match: match[0].translate(_MISREAD_DIGITS) if not match[0].isalpha() else match[0], page.low
-        )
-        for text in {page.low, digits}:
-            yield from (Span(match.start(), match.end(), "DATE", "known") for match in sought.days.finditer(text))
+    yield from find_numbers(page, sought.numbers)
+    yield from find_days(page, sought.days)
 
 
 def _marked(page: Page, sought: Matcher) -> dict[int, tuple[Category, bool]]:
     """By word: the category of what it may be, and whether it is that even alone."""
     words, seen = lexicon(), dict[str, tuple[Category, bool] | None]()
     marks: dict[int, tuple[Category, bool]] = {}
-    for index, word in enumerate(page.words):
+    met = {word for word in page.spots if not sought.forms.isdisjoint(forms(word))}
+    for index in page.where(met):
+        word = page.words[index]
         if word in sought.parts:
             marks[index] = (sought.parts[word], _alone(page, index, word, sought.parts[word], words))
-        elif word in STREETS and "LOCATION" in sought.parts.values():
+        elif word in STREETS and word in sought.forms:
             marks[index] = ("LOCATION", False)
         elif len(word) > 1 and word[0].isalnum() and word not in FUNCTION_WORDS:
             plain = word in words.common or word in words.terms
             if word not in seen:
                 seen[word] = _near(word, sought, plain)
-            slip = seen[word]
-            capital = page.raw[index][0].isupper() and not page.flat
-            if slip and plain and not (capital and not page.begins_sentence(index)):
-                continue
-            if slip and (slip[1] or capital or page.flat):
+            if (slip := seen[word]) and _slipped(page, index, slip[1], plain):
                 marks[index] = slip
     return marks
+
+
+def _slipped(page: Page, index: int, alone: bool, plain: bool) -> bool:
+    """Whether a word that is a known one but for a slip is meant so: a word of the language only by its capital."""
+    capital = page.raw[index][0].isupper() and not page.flat
+    if plain and (page.begins_sentence(index) or not capital):
+        return False
+    return alone or capital or page.flat
 
 
 def _near(word: str, sought: Matcher, plain: bool) -> tuple[Category, bool] | None:
@@ -201,25 +171,11 @@ def _near(word: str, sought: Matcher, plain: bool) -> tuple[Category, bool] | No
         return sought.joined[word], True
     if found := sought.confused.get(misread(word)):
         return found, len(word) > 3 and not plain
-    if word.isalpha():
-        least = 6 if plain else 2
-        for part, category in sought.near:
-            if len(part) >= least and abs(len(part) - len(word)) < 2 and off_by_one(word, part):
-                return category, len(part) > 3 and len(word) > 2
+    least = 6 if plain else 2
+    for part, category in alike(word, sought.near) if word.isalpha() else ():
+        if len(part) >= least:
+            return category, len(part) > 3 and len(word) > 2
     return None
-
-
-def off_by_one(first: str, second: str) -> bool:
-    """Whether one insertion, deletion, change or swap of neighbours makes one word the other."""
-    if abs(len(first) - len(second)) > 1 or first == second:
-        return first == second
-    at = 0
-    while at < min(len(first), len(second)) and first[at] == second[at]:
-        at += 1
-    if len(first) == len(second):
-        swapped = first[at : at + 2] == second[at : at + 2][::-1] and first[at + 2 :] == second[at + 2 :]
-        return swapped or first[at + 1 :] == second[at + 1 :]
-    return first[at + 1 :] == second[at:] if len(first) > len(second) else first[at:] == second[at + 1 :]
 
 
 def _alone(page: Page, index: int, word: str, category: Category, words: Lexicon) -> bool:
@@ -283,64 +239,36 @@ def _initial(page: Page, index: int) -> bool:
 
 def _across(page: Page, sought: Matcher) -> Iterator[Span]:
     """Names broken over a line end or by a space, misread with signs in them, spelled by letters, or as initials."""
-    for index in range(len(page.words) - 1):
-        hyphen = page.raw[index + 1] == "-" and index + 2 < len(page.words)
-        second = index + 2 if hyphen else index + 1
-        word = page.words[index] + page.words[second]
-        over_line = "\n" in page.text[page.end(index) : page.starts[second]]
-        if word in sought.parts and (len(word) > 4 or over_line) and (hyphen or word not in lexicon().common):
-            yield Span(page.starts[index], page.end(second), sought.parts[word], "known")
-    for match in _MIXED.finditer(page.low):
+    for index in page.where(sought.begun):
+        yield from _broken(page, index, sought)
+    for match in _MIXED.finditer(page.low) if any(sign in page.low for sign in "!|$") else ():
         found = sought.confused.get(misread(match[0]))
         if found and len(match[0]) > 3 and not match[0].isdigit():
             yield Span(match.start(), match.end(), found, "known")
     for match in _LETTERS.finditer(page.low):
-        word = _SQUEEZE.sub("", match[0])
+        word = SIGNS.sub("", match[0])
         if word in sought.parts or word in sought.joined:
             yield Span(match.start(), match.end(), "NAME", "known")
-    for initials in sought.initials:
-        for match in (
-            re.finditer(rf"(?<![a-z.]){'[. ]{1,2}'.join(initials)}\.?(?![a-z0-9.])", page.low)
-            if len(initials) > 1
-            else ()
-        ):
-            if "." in match[0] and page.text[match.start()].isupper():
-                yield Span(match.start(), match.end(), "NAME", "known")
+    if sought.initials is not None:
+        yield from _by_initials(page, sought.first, sought.initials)
 
 
-def _numbered(page: Page, sought: Matcher) -> Iterator[Span]:
-    squeezed = _SQUEEZE.sub("", page.low)
-    hits = [(number, category) for number, category in sought.numbers.items() if number in squeezed]
-    if hits:
-        places = [at for at, character in enumerate(page.low) if character.isalnum() and character.isascii()]
-        for number, category in hits:
-            yield from _found_in(page, squeezed, places, number, category)
-    near = [
-        (number.translate(_MISREAD_DIGITS), category) for number, category in sought.numbers.items() if len(number) > 5
-    ]
-    for index in page.numbers:
-        word = page.words[index].translate(_MISREAD_DIGITS)
-        for number, category in near:
-            if len(word) > 4 and off_by_one(word, number):
-                yield Span(page.starts[index], page.end(index), category, "known")
-    for match in _NUMBER.finditer(page.low):
-        compact = _SQUEEZE.sub("", match[0]).translate(_MISREAD_DIGITS)
-        digits = _SQUEEZE.sub("", match["number"]).translate(_MISREAD_DIGITS)
-        for number, category in near if sum(map(str.isdigit, match[0])) > 3 else ():
-            if off_by_one(digits, number):
-                yield Span(match.start("number"), match.end(), category, "known")
-            elif off_by_one(compact, number):
-                yield Span(match.start(), match.end(), category, "known")
+def _by_initials(page: Page, first: frozenset[str], initials: re.Pattern[str]) -> Iterator[Span]:
+    """'J.S.', where one letter is a capital and one has a full stop."""
+    for index in page.where(first):
+        letters = initials.match(page.low, page.starts[index]) if page.raw[index].isupper() else None
+        if letters and "." in letters[0]:
+            yield Span(letters.start(), letters.end(), "NAME", "known")
 
 
-def _found_in(page: Page, squeezed: str, places: list[int], number: str, category: Category) -> Iterator[Span]:
-    at = squeezed.find(number)
-    while at >= 0:
-        start, end = places[at], places[at + len(number) - 1] + 1
-        inside = (page.low[start - 1 : start].isdigit() and number[0].isdigit()) or (
-            page.low[end : end + 1].isdigit() and number[-1].isdigit()
-        )
-        near = end - start <= 2 * len(number) + 2
-        if near and not (inside and len(number) < 9):
-            yield Span(start, end, category, "known")
-        at = squeezed.find(number, at + 1)
+def _broken(page: Page, index: int, sought: Matcher) -> Iterator[Span]:
+    """A part in two words, with or without a hyphen between them."""
+    hyphen = page.raw[index + 1 : index + 2] == ["-"]
+    second = index + 2 if hyphen else index + 1
+    if second >= len(page.words):
+        return
+    word = page.words[index] + page.words[second]
+    if word in sought.parts:
+        over_line = "\n" in page.text[page.end(index) : page.starts[second]]
+        if (len(word) > 4 or over_line) and (hyphen or word not in lexicon().common):
+            yield Span(page.starts[index], page.end(second), sought.parts[word], "known")

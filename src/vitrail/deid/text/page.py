@@ -1,13 +1,17 @@
 """A folded text cut into words, which every lever reads."""
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from vitrail.deid.text.lexicon import lexicon
 
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_PIECE = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,28 @@ class Page:
 
     def where(self, sought: AbstractSet[str]) -> list[int]:
         """The indices of the words that are sought."""
-        return [index for index, word in enumerate(self.words) if word in sought]
+        spots = self.spots
+        return sorted(index for word in spots.keys() & sought for index in spots[word])
+
+    @cached_property
+    def spots(self) -> dict[str, list[int]]:
+        """The indices of each word."""
+        spots: dict[str, list[int]] = defaultdict(list)
+        for index, word in enumerate(self.words):
+            spots[word].append(index)
+        return dict(spots)
+
+    def place(self, number: int) -> int:
+        """Where a letter or digit stands, by its number among those of the text, signs and spaces left out."""
+        before, starts = self._pieces
+        piece = bisect_right(before, number) - 1
+        return starts[piece] + number - before[piece]
+
+    @cached_property
+    def _pieces(self) -> tuple[list[int], list[int]]:
+        """For each run of letters and digits: how many of them are before it, and where it begins."""
+        runs = [match.span() for match in _PIECE.finditer(self.low)]
+        return list(accumulate((end - start for start, end in runs), initial=0)), [start for start, _ in runs]
 
     @cached_property
     def numbers(self) -> list[int]:

@@ -1,14 +1,16 @@
-"""A second look at a cleaned note, by other means than those that cleaned it.
+"""The residual scan: a second look at a cleaned note, by other means than those that cleaned it.
 
 The levers look for words, lists and patterns. This scan knows none of them: it squeezes what is left of the note to
 letters and digits and looks for pieces of what is known of the person, and it looks at the bare shape of what is left
 (long runs of digits, signs of addresses, strange capitals). It repairs nothing: a note that it finds fault with is for
-a person to look at.
+a person to look at. (What is searched in a finished snapshot is in :mod:`vitrail.deid.snapshot_search`.)
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from vitrail.deid.text.spans import Known, Span
 
@@ -18,7 +20,7 @@ DIGITS = 5
 """Digits of a known number that are looked for together."""
 
 _LONG = re.compile(r"\d(?:[ .()/-]{0,2}\d){8,}")
-_STRANGE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,14}(?: [A-Z]\.)? [A-Z][a-z]{2,14}\b")
+_STRANGE = re.compile(r"[A-Z](?<=[a-z,] .)[a-z]{2,14}(?: [A-Z]\.)? [A-Z][a-z]{2,14}\b")
 _SIGN = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.\w|https?://|\bwww\.", re.ASCII)
 GONE = "\x00"
 """Stands where something was taken out, so that nothing is read across it."""
@@ -32,7 +34,7 @@ def residual(text: str, spans: Iterable[Span], known: Known | None, common: froz
     left = _left(text, spans)
     if known is not None and _pieces_left(left, known, common):
         return "something known of the person seems to be left"
-    if _SIGN.search(left):
+    if any(sign in left for sign in ("@", "://", "www.")) and _SIGN.search(left):
         return "something like an address of mail or of a page is left"
     if any(sum(character.isdigit() for character in match[0]) > 8 for match in _LONG.finditer(left)):
         return "a long number is left"
@@ -49,31 +51,45 @@ def _left(text: str, spans: Iterable[Span]) -> str:
     return GONE.join([*out, text[at:]])
 
 
-def _squeezed(text: str) -> str:
-    """Letters without accents and digits, in lower case; what was taken out stays as a mark."""
-    if not text.isascii():
-        text = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
-    return re.sub(r"[^a-z0-9\x00]", "", text.lower())
+@dataclass(frozen=True)
+class Pieces:
+    """What is looked for: words of names without accents, and the digits of numbers."""
+
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+@lru_cache(maxsize=512)
+def _pieces(known: Known) -> Pieces:
+    words = {word for name in known.names for word in re.findall(r"[a-z]+", _lowered(name)) if len(word) >= PIECE}
+    numbers = {re.sub(r"\D", "", number) for number in (*known.ids, *known.phones)}
+    return Pieces(tuple(sorted(words)), tuple(sorted(number for number in numbers if len(number) > DIGITS)))
+
+
+_LETTERS_AND_DIGITS = {at: None for at in range(128) if not chr(at).isalnum() and chr(at) != GONE}
+_DIGITS_ONLY: dict[int, str | None] = {**_LETTERS_AND_DIGITS, **{at: GONE for at in range(128) if chr(at).isalpha()}}
 
 
 def _pieces_left(left: str, known: Known, common: frozenset[str]) -> bool:
-    squeezed = _squeezed(left)
-    words = {word for name in known.names for word in re.findall(r"[a-z]+", _lowered(name))}
-    for word in words:
-        if len(word) >= PIECE and word not in common and word in squeezed and not _within_words(word, left):
+    pieces, lowered = _pieces(known), _lowered(left)
+    squeezed = lowered.translate(_LETTERS_AND_DIGITS)
+    for word in pieces.words:
+        if word not in common and word in squeezed and not _within_words(word, lowered):
             return True
-    numbers = (re.sub(r"\D", "", number) for number in (*known.ids, *known.phones))
-    digits = re.sub(r"[^0-9\x00]+", "", re.sub(r"[A-Za-z]", GONE, left))
-    return any(len(number) > DIGITS and number in digits for number in numbers)
+    digits = lowered.translate(_DIGITS_ONLY)
+    return any(number in digits for number in pieces.numbers)
 
 
 def _lowered(text: str) -> str:
-    return "".join(each for each in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(each))
+    """Lower case without accents; what is no ASCII after that is left out. What was taken out stays as a mark."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return text.lower()
 
 
-def _within_words(word: str, left: str) -> bool:
+def _within_words(word: str, lowered: str) -> bool:
     """Whether a name is only part of longer words, or made of the ends of two: 'ester' in 'cholesterol'."""
-    spaced = re.sub(r"[^a-z0-9\x00]+", " ", _lowered(left))
+    spaced = re.sub(r"[^a-z0-9\x00]+", " ", lowered)
     gaps = "[ ]?".join(word)
     return all(_inside(spaced, match) for match in re.finditer(gaps, spaced))
 

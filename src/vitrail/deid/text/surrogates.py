@@ -13,10 +13,10 @@ from functools import lru_cache
 
 from vitrail.deid.text.dates import shifted
 from vitrail.deid.text.folding import plain_letters
-from vitrail.deid.text.known import misread, off_by_one
 from vitrail.deid.text.lexicon import lexicon, listed, names_of, places
 from vitrail.deid.text.localities import STREETS
 from vitrail.deid.text.people import DEGREES, TITLES
+from vitrail.deid.text.slips import misread, off_by_one
 from vitrail.deid.text.spans import Category
 
 DATE_MARK = "[DATE]"

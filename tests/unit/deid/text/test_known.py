@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tests.planted import EXACT, MUTATED, covered, person, planted
 from vitrail.deid.text.clean import Cleaner
-from vitrail.deid.text.known import FUNCTION_WORDS, off_by_one
+from vitrail.deid.text.known import FUNCTION_WORDS
 from vitrail.deid.text.lexicon import ORIGINS
+from vitrail.deid.text.slips import off_by_one
 from vitrail.deid.text.spans import Known
 
 CARRIER = (

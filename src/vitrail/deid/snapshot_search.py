@@ -2,6 +2,7 @@
 
 Every text of every table is broken into words; the identifiers that the structured record knows are looked for among
 runs of these words. It finds what a rule that failed would leave, whoever's identifier it is and wherever it stands.
+It is part of the proof of a load. Each note is scanned before it is kept, too: :mod:`vitrail.deid.text.residual`.
 """
 
 import re
