@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vitrail.study.calendar import calendar_aloud
 from vitrail.study.reader import read_study
 
 SECRET = "Zq17Kv"
@@ -25,7 +26,7 @@ def test_the_example_studies_are_good(root: Path) -> None:
         assert (run.returncode, run.stderr) == (0, "")
         study = read_study(path)
         assert run.stdout.startswith(f"{study.title}\n{study.id}\n")
-        for paragraph in study.aloud():
+        for paragraph in (*study.aloud(), calendar_aloud(study)):
             assert paragraph in run.stdout
 
 
@@ -33,7 +34,8 @@ def test_json_says_the_same(root: Path) -> None:
     for path in studies(root):
         study, said = read_study(path), json.loads(check(path, "--json").stdout)
         assert said == {
-            "id": study.id, "title": study.title, "purpose": study.purpose, "asks": list(study.aloud())
+            "id": study.id, "title": study.title, "purpose": study.purpose, "asks": list(study.aloud()),
+            "calendar": "true" if path.parent.name == "early-ckd" else "none",
         }  # fmt: skip
 
 

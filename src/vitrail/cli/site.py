@@ -121,7 +121,7 @@ def _approve(node: "Node", prefix: str, key: Path | None, expires: str | None) -
     from vitrail.site.fitness import check_fit
 
     study = review.find(node, prefix)
-    check_fit(node, datetime.now(UTC).date())
+    check_fit(node, review.proposed(node, study).study, datetime.now(UTC).date())
     approval = review.approve(node, study, _key(key), _day(expires))
     typer.echo(f"Approved until {approval.expires}: {study}")
 

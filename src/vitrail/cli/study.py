@@ -8,6 +8,7 @@ import typer
 
 from vitrail import settings, wire
 from vitrail.errors import StudyError
+from vitrail.study.calendar import calendar_aloud, needs
 from vitrail.study.reader import read_study
 from vitrail.study.study import Study
 
@@ -61,12 +62,13 @@ def status(
 
 def _as_json(study: Study) -> str:
     said = {"id": study.id, "title": study.title, "purpose": study.purpose, "asks": study.aloud()}
+    said["calendar"] = "true" if needs(study) else "none"
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
 def _as_text(study: Study) -> str:
     heading = f"{study.title}\n{study.id}\n\nPurpose: {study.purpose}.\nQuestion: {study.question}"
-    return "\n\n".join((heading, *study.aloud()))
+    return "\n\n".join((heading, *study.aloud(), calendar_aloud(study)))
 
 
 def _progress(found: wire.Json) -> str:

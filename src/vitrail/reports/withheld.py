@@ -38,6 +38,7 @@ CODES: Mapping[RefusalCode, str] = {
     "not_approved": "the site's steward has not approved this study, or the approval has ended",
     "policy": "the site's disclosure policy does not allow this kind of answer",
     "quality": "the site's data fail a check of quality that its answers would rest on",
+    "calendar": "the study needs true dates, and the site's days were moved to protect its patients",
     "disclosure": "the answer could have told something about few people",
     "question_differs": "the site computed the question again and found another",
     "too_many_rounds": "the study's approval covers no more rounds",

@@ -15,7 +15,7 @@ from vitrail.disclosure.result import Result
 from vitrail.errors import PolicyError, Refusal, VitrailError, WireError
 from vitrail.governance.approval import APPROVAL, Approval, may_answer
 from vitrail.omop.engines import Engine
-from vitrail.site.fitness import refuse_unfit
+from vitrail.site.fitness import refuse_calendar, refuse_unfit
 from vitrail.site.glass import Glass
 from vitrail.study.parties import RELEASE, Proposal
 from vitrail.study.release import RefusalCode, Release
@@ -70,6 +70,7 @@ def would_leave(asking: Asking, glass: Glass, earlier: Sequence[Release]) -> Rel
     with refusing("cannot_compute"):
         check_policy(glass)
         refuse_unfit(glass.bars)
+        refuse_calendar(asking.proposal.study, glass.calendar)
         return gate.release(head_of(asking, glass), computed(asking, glass), glass.policy, earlier)
 
 

@@ -8,12 +8,14 @@ from sqlalchemy import select
 
 from vitrail.errors import NodeError, Refusal
 from vitrail.governance.waiver import WAIVER, Failing, Waiver, counting, unwaived
-from vitrail.omop.snapshot import Check, read_manifest
+from vitrail.omop.snapshot import Calendar, Check, read_manifest
 from vitrail.quality.check import failed
 from vitrail.site.node import Node
 from vitrail.store.store import Event
 from vitrail.store.tables import WAIVERS
+from vitrail.study.calendar import listed, needs
 from vitrail.study.signed import Envelope, content_id, signed
+from vitrail.study.study import Study
 from vitrail.study.word import Digest
 from vitrail.wire import SigningKey
 
@@ -60,13 +62,14 @@ def barring(node: Node, snapshot: Digest, checks: Sequence[Check], today: date) 
     return unwaived(found, waivers(node, snapshot, today)) if found else ()
 
 
-def check_fit(node: Node, today: date) -> None:
-    """Raise Refusal where the snapshot in use may not answer: approved now, a study would get a refusal, for good."""
+def check_fit(node: Node, study: Study, today: date) -> None:
+    """Raise Refusal where the snapshot in use may not answer ``study``: approved now, it would be refused, for good."""
     try:
         manifest = read_manifest(node.directory.current_snapshot())
     except NodeError:
         return  # nothing was loaded yet, so nothing is answered yet
     refuse_unfit(barring(node, manifest.id, manifest.checks, today))
+    refuse_calendar(study, manifest.calendar)
 
 
 def refuse_unfit(bars: Sequence[Failing]) -> None:
@@ -75,3 +78,11 @@ def refuse_unfit(bars: Sequence[Failing]) -> None:
         named = ", ".join(f"{check} of {table}" for check, table in bars)
         what = f"The snapshot fails checks without which its answers cannot be trusted: {named}."
         raise Refusal("quality", what, "Load a better source, or waive them with `vitrail site waive`.")
+
+
+def refuse_calendar(study: Study, calendar: Calendar) -> None:
+    """Raise Refusal ``calendar`` where ``study`` needs true dates and the snapshot's days were moved or counted."""
+    found = needs(study)
+    if found and calendar != "true":
+        what = f"The snapshot's calendar is {calendar}, and the study needs true dates for {listed(found)}."
+        raise Refusal("calendar", what, "Ask its authors for a study that does without, under another title.")

@@ -10,7 +10,7 @@ from vitrail.errors import SnapshotError
 from vitrail.governance.waiver import Failing
 from vitrail.omop.engines import Engine
 from vitrail.omop.engines.duckdb import DuckDBEngine
-from vitrail.omop.snapshot import MANIFEST, Manifest, directory_name, read_manifest, verified
+from vitrail.omop.snapshot import MANIFEST, Calendar, Manifest, directory_name, read_manifest, verified
 from vitrail.site import record
 from vitrail.site.fitness import barring
 from vitrail.site.node import Node
@@ -23,9 +23,9 @@ from vitrail.wire import PublicKey, SigningKey
 class Glass:
     """A site as far as an answer needs it.
 
-    ``snapshot`` is the id of the data, ``public`` whether anybody may have them, ``bars`` the hard checks that they
-    fail and that the steward does not waive; ``engine`` opens them, verified, for a study, and raises SnapshotError
-    where they are damaged.
+    ``snapshot`` is the id of the data, ``public`` whether anybody may have them, ``calendar`` what their days say, and
+    ``bars`` the hard checks that they fail and that the steward does not waive; ``engine`` opens them, verified, for a
+    study, and raises SnapshotError where they are damaged.
     """
 
     site: SiteName
@@ -34,6 +34,7 @@ class Glass:
     policy: Policy
     snapshot: Digest
     public: bool
+    calendar: Calendar
     bars: Sequence[Failing]
     engine: Callable[[Study], Engine]
 
@@ -61,6 +62,7 @@ class Opening:
             policy=self.node.policy(),
             snapshot=identity,
             public=manifest.origin.public,
+            calendar=manifest.calendar,
             bars=barring(self.node, identity, manifest.checks, datetime.now(UTC).date()),
             engine=lambda asked: self._engine(asked, path, identity),
         )

@@ -17,6 +17,7 @@ from vitrail.site.node import HUB, Node
 from vitrail.store import studies
 from vitrail.store.store import Event, read_entry
 from vitrail.store.tables import DECISIONS, MESSAGES, QUESTIONS, REASONS, STUDIES
+from vitrail.study.calendar import calendar_aloud
 from vitrail.study.parties import Proposal
 from vitrail.study.release import Release
 from vitrail.study.signed import Envelope, body, content_id, signed, verified
@@ -45,11 +46,16 @@ def reviewed(node: Node) -> Sequence[Reviewed]:
 
 
 def _reviewed(node: Node, study: Digest) -> Reviewed:
-    proposal, decision = studies.proposal(node.store, study), record.decision(node.store, study)
+    state, until = _state(node, record.decision(node.store, study))
+    return Reviewed(proposed(node, study), state, until, _refusals(node, study))
+
+
+def proposed(node: Node, study: Digest) -> Proposal:
+    """The proposal of a study. Raises NodeError where the site has none."""
+    proposal = studies.proposal(node.store, study)
     if proposal is None:
         raise _unknown()
-    state, until = _state(node, decision)
-    return Reviewed(proposal, state, until, _refusals(node, study))
+    return proposal
 
 
 def _state(node: Node, decision: record.Decision | None) -> tuple[State, date | None]:
@@ -107,10 +113,7 @@ def refuse(node: Node, study: Digest, steward: SigningKey, why: str) -> None:
 def _decidable(node: Node, study: Digest, steward: SigningKey) -> Proposal:
     if steward.public != node.steward:
         raise NodeError("The key is not that of this site's steward.", "Name the steward's key with --key.")
-    proposal = studies.proposal(node.store, study)
-    if proposal is None:
-        raise _unknown()
-    return proposal
+    return proposed(node, study)
 
 
 def _decide(node: Node, happened: Event, envelope: Envelope) -> None:
@@ -136,9 +139,7 @@ def preview(node: Node, study: Digest) -> Sequence[tuple[str, int, Release | Ref
 
 
 def _asking(node: Node, question: Question) -> Asking:
-    proposal = studies.proposal(node.store, question.study)
-    if proposal is None:
-        raise _unknown()
+    proposal = proposed(node, question.study)
     return Asking(proposal, question, record.rounds_before(node.store, question), None)
 
 
@@ -195,9 +196,12 @@ def as_data(each: Reviewed) -> wire.Json:
     return {
         "study": study.id,
         "title": study.title,
+        "purpose": study.purpose,
+        "question": study.question,
         "state": each.state,
         "until": each.until.isoformat() if each.until else None,
         "asks": list(study.aloud()),
+        "calendar": calendar_aloud(study),
         "leaves": list(leaves(study)),
         "members": {name: PublicKey(key).id for name, key in each.proposal.members.items()},
         "refusals": [dict(zip(("analysis", "round", "code", "what", "do"), row, strict=True)) for row in each.refusals],
@@ -215,6 +219,7 @@ def as_text(each: Reviewed) -> str:
         f"Asked: {study.question}",
     ]
     lines += ["", "What is asked:", *(f"  {line}" for line in data["asks"])]
+    lines += ["", data["calendar"]]
     lines += ["", "What would leave:", *(f"  {line}" for line in data["leaves"])]
     lines += ["", "With:", *(f"  {name}  {key}" for name, key in sorted(data["members"].items()))]
     if each.refusals:

@@ -19,6 +19,7 @@ RefusalCode = Literal[
     "not_approved",
     "policy",
     "quality",
+    "calendar",
     "disclosure",
     "question_differs",
     "too_many_rounds",
