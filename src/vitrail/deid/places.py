@@ -1,10 +1,12 @@
 """Where people live: the first three digits of a ZIP code, where enough people live there; else 000.
 
 45 CFR 164.514(b)(2)(i)(B) allows them where more than 20,000 people live in all ZIP codes that begin with them.
-:data:`SMALL` are those with fewer, by the census of 2000 (as the guidance of the Department of Health and Human
-Services lists them, 26 November 2012) and by that of 2010 (the Bureau's ZIP code tabulation areas): either's word
-is enough. :data:`ASSIGNED` are the first digits that the Postal Service gives to places with residents; whatever else
-stands in a column of ZIP codes is not known to be one.
+:data:`SMALL` are those with fewer by the census of 2000 (17, in the guidance of the Department of Health and Human
+Services on de-identification, 26 November 2012), or by that of 2020 (18, table P1 of its Demographic and Housing
+Characteristics File, summed over ZIP code tabulation areas): either's word is enough.
+:data:`COUNTED` are the first digits of all tabulation areas, the same 894 in the table of 2020 and in the Bureau's
+gazetteer of 2010. Nobody is counted under any others: military mail, single offices, and the islands (008, 969), whose
+census knows no tabulation areas; and whatever else stands in a column of ZIP codes is not known to be one.
 """
 
 import duckdb
@@ -22,16 +24,17 @@ _STATES = (
 STATES = frozenset(_STATES.split())
 """The Postal Service's codes of states, the District of Columbia and the territories."""
 
-_SMALL = "036 059 063 102 202 203 204 205 369 556 692 753 772 790 821 823 830 831 878 879 884 890 893"
-SMALL = frozenset(_SMALL.split())
+_SMALL_IN_2000 = "036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893"
+_SMALL_IN_2020 = "036 059 102 202 203 204 205 369 556 692 753 772 821 823 878 879 884 893"
+SMALL = frozenset((*_SMALL_IN_2000.split(), *_SMALL_IN_2020.split()))
 
-_ASSIGNED = (
-    "005 010-089 100-212 214-268 270-339 341-342 344 346-347 349-352 354-369 370-397 398-427 430-459 460-516 520-528"
-    " 530-532 534-535 537-551 553-567 570-577 580-588 590-599 600-620 622-631 633-641 644-658 660-662 664-681"
-    " 683-693 700-701 703-708 710-714 716-731 733-741 743-770 772-789 790-816 820-838 840-847 850-853 855-857"
-    " 859-860 863-865 870-871 873-885 889-891 893-895 897-898 900-908 910-928 930-961 967-986 988-999"
+_COUNTED = (
+    "006 007 009 010-054 056-089 100-191 193-212 214-268 270-310 312-331 333-339 341 342 344 346 347 349-352 354-374"
+    " 376-398 400-418 420-427 430-458 460-508 510-516 520-528 530-532 534 535 537-551 553 554 556-567 570-577 580-588"
+    " 590-620 622-631 633-641 644-648 650-658 660-662 664-681 683-693 700 701 703-708 710-714 716-731 734-741 743-770"
+    " 772-816 820-838 840 841 843-847 850-853 855-857 859 860 863-865 870 871 873-875 877-884 890 891 893-895 897 898"
+    " 900 902-908 910-928 930-937 939-941 943-961 967 968 970-986 988-999"
 )
-"""The Postal Service's three-digit prefixes with residents; the military ones (090-098, 340, 962-966) are no place."""
 
 
 def _numbers(text: str) -> frozenset[str]:
@@ -39,7 +42,7 @@ def _numbers(text: str) -> frozenset[str]:
     return frozenset(f"{n:03d}" for low, _, high in ranges for n in range(int(low), int(high or low) + 1))
 
 
-ASSIGNED = _numbers(_ASSIGNED)
+COUNTED = _numbers(_COUNTED)
 
 
 def three_digits(zip_code: Node) -> Node:
@@ -48,7 +51,7 @@ def three_digits(zip_code: Node) -> Node:
         "CASE WHEN regexp_full_match(trim(:z), '[0-9]{5}(-?[0-9]{4})?') AND list_contains(:allowed, left(trim(:z), 3))"
         " THEN left(trim(:z), 3) WHEN :z IS NOT NULL THEN :unknown END",
         z=zip_code,
-        allowed=sorted(ASSIGNED - SMALL),
+        allowed=sorted(COUNTED - SMALL),
         unknown=UNKNOWN,
     )
 
