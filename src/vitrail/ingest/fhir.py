@@ -5,22 +5,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from vitrail.ingest.extract import Columns
 from vitrail.ingest.fhir_drugs import product
 from vitrail.ingest.fhir_elements import Element, Unfit, identified, own_id, parts, text
-from vitrail.ingest.fhir_files import OTHER, Entry, entries
+from vitrail.ingest.fhir_files import OTHER, Entry, Stretch, stretches
 from vitrail.ingest.fhir_identity import known_identifiers, merges
 from vitrail.ingest.fhir_notes import RESULTS
 from vitrail.ingest.fhir_observations import GROUPS
+from vitrail.ingest.fhir_pieces import Piece, Pieces, bring_in
 from vitrail.ingest.fhir_reading import Reading, Row, judge_status
 from vitrail.ingest.fhir_resources import READ
 from vitrail.ingest.fhir_types import STATUSES
 from vitrail.ingest.records import Account
 from vitrail.ingest.source_records import KINDS, Counts, open_records
 from vitrail.ingest.standard import load_source_records
-from vitrail.omop.sql import run, table
 
 NOT_HELD = "no snapshot holds resources of its type"
 GUARDS = "no snapshot holds resources of its type; its names guard the notes"
@@ -36,52 +35,65 @@ MEANT = (
 )  # fmt: skip
 """The reasons for which a resource is not loaded though nothing is wrong with it."""
 
-FLUSH_ROWS = 20_000
-FLUSH_CHARACTERS = 32 * 1024 * 1024
+TOLD = 100_000
+"""After so many resources the progress is told."""
 
 
 def load_fhir(
-    db: duckdb.DuckDBPyConnection, source: Path, columns: Columns, tell: Callable[[str], None]
+    db: duckdb.DuckDBPyConnection, source: Path, columns: Columns, tell: Callable[[str], None], kept: Path
 ) -> tuple[tuple[Account, ...], Mapping[str, tuple[str, ...]]]:
-    """Load a source; its accounts, and what was passed over in each file. Raises SourceError."""
+    """Load a source; its accounts, and what was passed over in each file. Raises SourceError.
+
+    ``kept`` is the directory of the pieces in which it is read; those that are there already are not read again.
+    """
     open_records(db)
-    reader = _Reader(db)
-    for number, entry in enumerate(entries(source), 1):
-        reader.take(entry)
-        if number % 100_000 == 0:
-            tell(f"reading FHIR: {number:,} resources")
-    reader.flush()
+    pieces, counts, extensions, told = Pieces(kept), Counts(), Counter[str](), 0
+    for stretch in stretches(source):
+        before = None if stretch.name is None else stretch.first - 1
+        path, record = pieces.of(stretch, _read)
+        bring_in(db, path, record, before, counts)
+        extensions.update(record.extensions)
+        if counts.rows.total() // TOLD > told:
+            told = counts.rows.total() // TOLD
+            tell(f"reading FHIR: {counts.rows.total():,} resources")
+    if pieces.again:
+        tell(f"resumed: {pieces.again} of {pieces.total} pieces of the source had been read before")
     tell("mapping codes")
     load_source_records(db, columns)
-    ignored = {file: (f"{count} extensions",) for file, count in sorted(reader.extensions.items()) if count}
-    return reader.counts.accounts(db), ignored
+    ignored = {file: (f"{count} extensions",) for file, count in sorted(extensions.items()) if count}
+    return counts.accounts(db), ignored
+
+
+def _read(stretch: Stretch, piece: Piece, server: str | None) -> str | None:
+    """Read a stretch into a piece; ``server`` is the one met before, and what is given the one known after it."""
+    reader = _Reader(piece)
+    reader.reading.references.server = server
+    for entry in stretch.entries():
+        reader.take(entry)
+    return reader.reading.references.server
 
 
 class _Reader:
-    """Collects records, and brings them into the database some at a time."""
+    """Makes the records of each entry."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
-        self.db = db
-        self.counts = Counts()
+    def __init__(self, piece: Piece) -> None:
+        self.piece = piece
         self.reading = Reading()
-        self.extensions: Counter[str] = Counter()
-        self._waiting: dict[tuple[str, str], list[tuple[str | None, ...]]] = {}
-        self._rows = self._characters = 0
 
     def take(self, entry: Entry) -> None:
         """Make an entry's records, or count why it has none."""
-        file = self.counts.row(entry.file)
+        file = self.piece.counts.row(entry.file)
         if entry.resource is None:
-            self.counts.fault(entry.file, entry.row, entry.fault or "")
+            self.piece.counts.fault(entry.file, entry.row, entry.fault or "")
             return
         try:
             kind, rows = self._made(entry, entry.resource)
         except Unfit as unfit:
-            self.counts.fault(entry.file, entry.row, unfit.reason)
+            self.piece.counts.fault(entry.file, entry.row, unfit.reason)
             return
         for row in rows:
             placed = {**row, "file": str(file), "line": str(entry.row)}
-            self._put(("staged", kind), [tuple(placed.get(name) for name in KINDS[kind].texts)])
+            self.piece.put(("staged", kind), [tuple(placed.get(name) for name in KINDS[kind].texts)])
 
     def _made(self, entry: Entry, resource: Element) -> tuple[str, list[Row]]:
         type_ = str(resource["resourceType"])
@@ -95,42 +107,22 @@ class _Reader:
         kind, rows = READ[type_](resource, self.reading)
         version = {"key": f"{type_}/{key}", "updated": text(_meta(resource), "lastUpdated")}
         if type_ in REFERRED:
-            self._put(("given", "alias"), list(_aliases(resource, type_, key, address)))
+            self.piece.put(("given", "alias"), list(_aliases(resource, type_, key, address)))
         if type_ == "Patient":
             self._person(resource, key)
-        self.extensions[entry.file] += sum(1 for _ in _passed_over(resource))
+        self.piece.extensions[entry.file] += sum(1 for _ in _passed_over(resource))
         return kind, [row | version for row in rows]
 
     def _person(self, resource: Element, key: str) -> None:
-        self._put(("staged", "identifier"), [(key, kind, each) for kind, each in known_identifiers(resource)])
-        self._put(("staged", "merge"), list(merges(resource, key, self.reading.references)))
+        self.piece.put(("staged", "identifier"), [(key, kind, each) for kind, each in known_identifiers(resource)])
+        self.piece.put(("staged", "merge"), list(merges(resource, key, self.reading.references)))
 
     def _left_out(self, type_: str, resource: Element) -> str:
         if type_ != "RelatedPerson":
             return NOT_HELD
         person = self.reading.person(resource, "patient")
-        self._put(("staged", "identifier"), [(person, kind, each) for kind, each in known_identifiers(resource)])
+        self.piece.put(("staged", "identifier"), [(person, kind, each) for kind, each in known_identifiers(resource)])
         return GUARDS
-
-    def _put(self, into: tuple[str, str], rows: list[tuple[str | None, ...]]) -> None:
-        self._waiting.setdefault(into, []).extend(rows)
-        self._rows += len(rows)
-        self._characters += sum(len(each) for row in rows for each in row if each)
-        if self._rows >= FLUSH_ROWS or self._characters >= FLUSH_CHARACTERS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Bring what waits into the database."""
-        for (schema, name), rows in self._waiting.items():
-            if rows:
-                given = pa.table(
-                    {str(i): pa.array(each, pa.string()) for i, each in enumerate(zip(*rows, strict=True))}
-                )
-                self.db.register("waiting", given)
-                run(self.db, "INSERT INTO :t SELECT * FROM waiting", t=table(name, schema))
-                self.db.unregister("waiting")
-        self._waiting.clear()
-        self._rows = self._characters = 0
 
 
 def _meta(resource: Element) -> Element:

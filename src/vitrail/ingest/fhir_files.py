@@ -1,4 +1,4 @@
-"""The resources of a FHIR R4 source, one by one: bulk NDJSON and bundles, packed or not, with bounded memory.
+"""The resources of a FHIR R4 source, stretch by stretch: bulk NDJSON and bundles, packed or not, with bounded memory.
 
 File names are data (exports name bundles after persons), so no message and no account holds one: a file of the layout
 ``<Type>.<number>.ndjson`` is called by its type and number, another by its place in the order of names, and what
@@ -6,12 +6,13 @@ stands in bundles is counted together by resource type.
 """
 
 import gzip
+import hashlib
 import os
 import re
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ MOST_PACKED = 200
 """A packed file that unpacks to more than so many times its size (and to more than a document's) is not read on."""
 
 BLOCK = 1024 * 1024
+STRETCH = 16 * 1024 * 1024
+"""A stretch ends where it holds so many bytes, or more by one line or file: some seconds of reading."""
 
 BUNDLES = ("transaction", "batch", "collection", "searchset", "document", "message")
 TOO_LONG = f"the line is longer than {MAX_LINE // 1024 // 1024} MB"
@@ -42,7 +45,7 @@ NO_BUNDLE = "the bundle is of no type that gives resources"
 
 @dataclass(frozen=True)
 class Entry:
-    """One resource with where it stands: a file's name in the account, and the line or number in it.
+    """One resource with where it stands: a file's name in the account, and its number there within the stretch, from 1.
 
     ``url`` is the full URL that a bundle gives it. Where there is a ``fault``, there is no resource to read.
     """
@@ -54,31 +57,83 @@ class Entry:
     fault: str | None = None
 
 
-def entries(source: Path) -> Iterator[Entry]:
+@dataclass
+class Stretch:
+    """A part of a source that is read in one go: lines of one file, or whole files of JSON one after the other.
+
+    ``name`` is that of the file of lines in the account, None for files of JSON, and ``first`` the number of the first
+    line. ``held`` is what stands there; a text among it is the fault of a line or file that is not held.
+    """
+
+    name: str | None = None
+    first: int = 1
+    held: deque[bytes | str] = field(default_factory=deque)
+    size: int = 0
+
+    def add(self, line_or_file: bytes | str) -> None:
+        """Hold one more."""
+        self.held.append(line_or_file)
+        self.size += len(line_or_file)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is long enough."""
+        return self.size >= STRETCH
+
+    def digest(self) -> str:
+        """The SHA-256 of everything that the entries hang on, in hexadecimal; to be asked before they are."""
+        found = hashlib.sha256(repr((self.name, self.first)).encode())
+        for each in self.held:
+            found.update(f"{type(each).__name__} {len(each)} ".encode())
+            found.update(each if isinstance(each, bytes) else each.encode())
+        return found.hexdigest()
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that stands there, once: what was read is held no longer."""
+        return self._lines(self.name) if self.name is not None else self._documents()
+
+    def _lines(self, name: str) -> Iterator[Entry]:
+        parser, number = StrictJson(), 0
+        while self.held:
+            line, number = self.held.popleft(), number + 1
+            if isinstance(line, str):
+                yield Entry(name, number, fault=line)
+            elif line.strip():
+                yield from _line(parser, line, name, number, begins=self.first == number == 1)
+
+    def _documents(self) -> Iterator[Entry]:
+        numbers: Counter[str] = Counter()
+        while self.held:
+            for entry in _document(self.held.popleft()):
+                numbers[entry.file] += 1
+                yield replace(entry, row=numbers[entry.file])
+
+
+def stretches(source: Path) -> Iterator[Stretch]:
     """Everything that stands in ``source``, a file or a directory with any below it, in the order of names.
 
     Raises SourceError where there is no file of FHIR resources, or where one leads out of the source.
     """
-    numbers: Counter[str] = Counter()
-    read = 0
+    documents, read = Stretch(), 0
     for ordinal, path in enumerate(_files(source), 1):
         kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
         read += kind in ("ndjson", "json")
+        if documents.held and (documents.full or kind == "ndjson"):
+            yield documents
+            documents = Stretch()
         try:
             if kind == "ndjson":
-                yield from _lines(path, _called(path, ordinal))
+                yield from _of_lines(path, _called(path, ordinal))
             else:
-                yield from _numbered(_document(path) if kind == "json" else _other(), numbers)
+                documents.add(_whole(path) if kind == "json" else OTHER)
         except OSError as error:
             raise SourceError(
                 f"{source}: file {ordinal} in the order of names cannot be read.", "Let the site's user read it."
             ) from error
     if not read:
         raise SourceError(f"{source} has no FHIR resources.", "Name a directory with .ndjson or .json files.")
-
-
-def _other() -> Iterator[Entry]:
-    yield Entry("other files", 0, fault=OTHER)
+    if documents.held:
+        yield documents
 
 
 def _files(source: Path) -> list[Path]:
@@ -97,13 +152,6 @@ def _files(source: Path) -> list[Path]:
 def _called(path: Path, ordinal: int) -> str:
     found = re.fullmatch(r"([A-Za-z]{1,40})(\.[0-9]{1,9})?\.ndjson(\.gz)?", path.name)
     return f"{found[1]}{found[2] or ''}" if found and found[1] in RESOURCE_TYPES else f"file {ordinal}"
-
-
-def _numbered(found: Iterator[Entry], numbers: Counter[str]) -> Iterator[Entry]:
-    """What stands in bundles, numbered by where it is counted."""
-    for entry in found:
-        numbers[entry.file] += 1
-        yield Entry(entry.file, numbers[entry.file], entry.resource, entry.url, entry.fault)
 
 
 class _Opened:
@@ -129,25 +177,31 @@ class _Opened:
         return found
 
 
-def _lines(path: Path, name: str) -> Iterator[Entry]:
-    """Each line that is not blank as an entry."""
-    parser, opened, number = StrictJson(), _Opened(path), 0
+def _of_lines(path: Path, name: str) -> Iterator[Stretch]:
+    """The lines of a file, a fault in place of each that is too long and of the rest that cannot be read."""
+    opened, stretch = _Opened(path), Stretch(name)
     with opened.file:
         while line := opened.line(MAX_LINE + 1):
-            number += 1
             if len(line) > MAX_LINE:
                 while line and not line.endswith(b"\n"):
                     line = opened.line(BLOCK)
-                yield Entry(name, number, fault=TOO_LONG)
-            elif line.strip():
-                yield from _line(parser, line, name, number)
-        if opened.fault:
-            yield Entry(name, number + 1, fault=opened.fault)
+                stretch.add(TOO_LONG)
+            else:
+                stretch.add(line)
+            if stretch.full:
+                following = stretch.first + len(stretch.held)
+                yield stretch
+                stretch = Stretch(name, following)
+    if opened.fault:
+        stretch.add(opened.fault)
+    if stretch.held:
+        yield stretch
 
 
-def _line(parser: StrictJson, line: bytes, name: str, number: int) -> Iterator[Entry]:
+def _line(parser: StrictJson, line: bytes, name: str, number: int, begins: bool) -> Iterator[Entry]:
+    """One line; ``begins`` says that it is the first of its file, where a mark of the encoding may stand."""
     try:
-        value, fault = parser.value(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        value, fault = parser.value(line.decode("utf-8-sig" if begins else "utf-8"))
     except UnicodeDecodeError:
         yield Entry(name, number, fault=f"the line {NO_UTF8}")
         return
@@ -163,23 +217,28 @@ def _entry(name: str, number: int, value: object, fault: str | None, url: object
     return Entry(name, number, fault=fault or f"what stands there {NO_RESOURCE}")
 
 
-def _document(path: Path) -> Iterator[Entry]:
-    """The resources of a bundle, or the one resource that a file is."""
+def _whole(path: Path) -> bytes | str:
+    """A file, or the fault for which it is not read."""
     opened = _Opened(path)
     with opened.file:
         blocks, taken = [], 0
         while (block := opened.line(BLOCK)) and taken <= MAX_DOCUMENT:
             blocks.append(block)
             taken += len(block)
-    fault = opened.fault or (TOO_LARGE if taken > MAX_DOCUMENT else None)
-    try:
-        text = "" if fault else b"".join(blocks).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text, fault = "", f"the file {NO_UTF8}"
-    del blocks
-    if fault:
-        yield Entry("bundles", 0, fault=fault)
+    return opened.fault or (TOO_LARGE if taken > MAX_DOCUMENT else b"".join(blocks))
+
+
+def _document(held: bytes | str) -> Iterator[Entry]:
+    """The resources of a bundle, or the one resource that a file is; or its fault."""
+    if isinstance(held, str):
+        yield Entry("other files" if held == OTHER else "bundles", 0, fault=held)
         return
+    try:
+        text = held.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        yield Entry("bundles", 0, fault=f"the file {NO_UTF8}")
+        return
+    del held
     yield from _bundle(text)
 
 

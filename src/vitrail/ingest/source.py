@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import duckdb
@@ -19,6 +20,7 @@ from vitrail.ingest.mapping import Mapping
 from vitrail.ingest.mapping_file import read_mapping
 from vitrail.ingest.merges import read_merges
 from vitrail.ingest.omop import Loaded
+from vitrail.ingest.reading import scratch
 from vitrail.ingest.records import Account
 from vitrail.ingest.synthea import load_synthea
 from vitrail.ingest.vocabulary import load_vocabulary
@@ -38,13 +40,15 @@ def ingest(
     tell: Progress,
     site_map: Path | None = None,
     merges: Path | None = None,
+    kept: Path | None = None,
 ) -> Extract:
     """Read ``source``, a path or the address of a database, into ``db``. Raises SourceError where it cannot be read.
 
     ``columns`` are those wanted of each OMOP table. ``vocabulary`` is a directory with the vocabulary's tables; OMOP
     tables bring their own where it is absent. ``tell`` hears what is being done. ``site_map`` is the site's list
     of what its codes mean, in OMOP's layout of SOURCE_TO_CONCEPT_MAP; all but mapped CSV read it. ``merges`` is a list
-    of persons who were found to be another.
+    of persons who were found to be another. ``kept`` is a directory in which what was read of FHIR outlasts a load
+    that is killed.
     """
     open_schemas(db)
     meaning = _meaning(format, mapping)
@@ -63,7 +67,7 @@ def ingest(
             tell("reading the source by its mapping")
             extract = _csv(db, source, meaning, columns, words)
         else:
-            extract = _records(db, source, format, site_map, columns, words, tell)
+            extract = _records(db, source, format, site_map, columns, words, tell, kept)
     return completed(db, extract, columns, tell)
 
 
@@ -123,10 +127,15 @@ def _records(
     columns: Columns,
     words: list[Loaded],
     tell: Progress,
+    kept: Path | None,
 ) -> Extract:
     """Sources whose codes are mapped by the vocabulary."""
     maps = load_site_map(db, site_map)
-    accounts, ignored = (load_fhir if format == "fhir" else load_synthea)(db, source, columns, tell)
+    if format == "synthea":
+        accounts, ignored = load_synthea(db, source, columns, tell)
+    else:
+        with TemporaryDirectory(dir=scratch(db)) as gone:
+            accounts, ignored = load_fhir(db, source, columns, tell, kept or Path(gone))
     origin = Origin(name=f"{format} of an undeclared origin", format=format, public=False)
     return Extract(origin, "true", "events/1", (*_accounts(words), *maps, *accounts), {**_ignored(words), **ignored})
 

@@ -268,9 +268,9 @@ class Counts:
     numbers: dict[str, int] = field(default_factory=dict)
     faults: dict[tuple[str, str], Faulty] = field(default_factory=dict)
 
-    def row(self, file: str) -> int:
-        """Count a row; the number of its file."""
-        self.rows[file] += 1
+    def row(self, file: str, rows: int = 1) -> int:
+        """Count a row, or several; the number of their file."""
+        self.rows[file] += rows
         return self.numbers.setdefault(file, len(self.numbers))
 
     def fault(self, file: str, line: int | None, reason: str, rows: int = 1) -> None:

@@ -14,7 +14,7 @@ from vitrail.omop.snapshot import Quarantined
 from vitrail.omop.sql import run, table
 from vitrail.omop.tables import TABLES
 from vitrail.site.directory import SiteDirectory
-from vitrail.site.staging import staging
+from vitrail.site.staging import kept_for, staging
 
 SLOWER = 6
 """A load takes about so many times what reading the source takes: of Parquet; less of what is slower to read. Measured
@@ -63,7 +63,7 @@ def expect(
     tell, began = progress or (lambda _: None), time.monotonic()
     reads = [each for each in (source, vocabulary, merges, site.site_map) if isinstance(each, Path) and each.exists()]
     site_map = site.site_map if site.site_map.is_file() else None
-    with staging(site, reads) as db, whole(reads):
+    with staging(site, reads, kept_for(site, source)) as db, whole(reads):  # which a load is to go on with
         extract = ingest(db, source, format, mapping, vocabulary, wanted(), tell, site_map, merges)
         tables = {name: int(run(db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in TABLES}
         listed = 'SELECT "table", vocabulary_id, code, rows FROM extract.unmapped WHERE persons >= :k'

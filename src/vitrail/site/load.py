@@ -1,7 +1,8 @@
 """load: Source ──ingest──deid──quality──▶ Snapshot. Everything here happens behind the glass."""
 
+import shutil
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from vitrail.deid.columns import wanted
@@ -30,7 +31,7 @@ from vitrail.omop.snapshot import (
 from vitrail.quality.report import checked
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.proofs import write_proof
-from vitrail.site.staging import staging
+from vitrail.site.staging import kept_for, staging
 from vitrail.site.unmapped import write_unmapped
 from vitrail.study.word import Digest
 
@@ -57,13 +58,15 @@ def load(
     merges: Path | None = None,
     public: bool = False,
     progress: Callable[[str], None] | None = None,
+    today: date | None = None,
 ) -> Snapshot:
     """Turn a source into the site's snapshot in use; where that fails, the one before stays in use.
 
     ``source`` is a path, or the address of a PostgreSQL database. ``mapping`` says what CSV files mean, ``vocabulary``
     is a directory with the vocabulary's tables, ``merges`` lists persons who were found to be another, ``public``
-    says that anybody may have these data, and ``progress`` hears what is being done. Two loads of one source give
-    one snapshot.
+    says that anybody may have these data, and ``progress`` hears what is being done. Dates after ``today`` (by the
+    clock, where it is not said) are in the future: a check counts them where the calendar is the true one. That aside
+    two loads of one source give one snapshot, whatever the day. A load that was killed goes on where it can.
     Raises SourceError, SnapshotError or NodeError.
     """
     tell = progress or (lambda _: None)
@@ -72,22 +75,26 @@ def load(
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk)
     site_map = site.site_map if site.site_map.is_file() else None
     reads = [each for each in (source, vocabulary, merges, site_map) if isinstance(each, Path)]
-    with staging(site, reads) as db, partial_snapshot(site.snapshots) as partial, whole(reads):
-        extract = ingest(db, source, format, mapping, vocabulary, columns, tell, site_map, merges)
-        write_unmapped(db, site.unmapped)
-        # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
-        write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
-        written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
-        tell("attacking what was made")
-        proof = prove(db, rules, partial, written.ruled, written.removed, site.population)
-        tell("checking quality")
-        today, calendar = datetime.now(UTC).date(), rules.calendar or extract.calendar
-        checks = checked(
-            db, partial, written.files, columns, calendar, extract.rows_in, extract.quarantined, today, MEANT
-        )
+    day, kept = today or datetime.now(UTC).date(), kept_for(site, source)
+    with staging(site, reads, kept) as db, partial_snapshot(site.snapshots) as partial:
+        with whole(reads):
+            extract = ingest(db, source, format, mapping, vocabulary, columns, tell, site_map, merges, kept)
+            write_unmapped(db, site.unmapped)
+            # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
+            write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
+            written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
+            tell("attacking what was made")
+            proof = prove(db, rules, partial, written.ruled, written.removed, site.population)
+            tell("checking quality")
+            calendar = rules.calendar or extract.calendar
+            checks = checked(
+                db, partial, written.files, columns, calendar, extract.rows_in, extract.quarantined, day, MEANT
+            )
         origin = extract.origin.model_copy(update={"public": public or extract.origin.public})
         said = _manifest(rules, origin, calendar, extract, written, checks, write_proof(site, proof))
-        return publish(site.snapshots, partial, said)
+        snapshot = publish(site.snapshots, partial, said)
+        shutil.rmtree(kept, ignore_errors=not kept.exists())
+        return snapshot
 
 
 def _manifest(

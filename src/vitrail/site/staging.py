@@ -1,6 +1,7 @@
-"""The staging area of a site: the only place where raw data lie, and only while a load runs."""
+"""The staging area of a site: the only place where raw data lie, and only while a load runs or is to go on."""
 
 import fcntl
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,31 +16,50 @@ MEMORY = "3GB"
 """What the database may hold in memory; the process has its own beside that, and must stay below 4 GB."""
 
 
-@contextmanager
-def staging(site: SiteDirectory, reads: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in an empty staging area, which is removed at the end; one load at a time.
+def kept_for(site: SiteDirectory, source: Path | str) -> Path:
+    """The place in the staging area for what is read of ``source``, if a load of it is to go on after a kill."""
+    named = str(source.resolve()) if isinstance(source, Path) else source
+    return _area(site) / f"read-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
-    What a load that was killed left behind is removed first. The database may read ``reads`` and write to the site's
-    staging area and snapshots, and nothing else. Raises NodeError where another load runs.
+
+@contextmanager
+def staging(
+    site: SiteDirectory, reads: Sequence[Path], kept: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in a staging area, which is removed at the end; one load at a time.
+
+    What a load that was killed left behind is removed first. ``kept`` stays, before and after: it is for whoever made
+    it to remove.
+    The database may read ``reads`` and write to the site's staging area and snapshots, and nothing else. Raises
+    NodeError where another load runs.
     """
-    area = site.path / "staging"
+    area = _area(site)
     with (site.path / "load.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise NodeError(f"Another load of {site.path} is running.", "Wait until it is done.") from error
-        _clear(area)
-        area.mkdir(mode=0o700)
+        _clear(area, kept)
+        area.mkdir(mode=0o700, exist_ok=True)
         try:
             with _database(area, [*reads, area, site.snapshots]) as db:
                 yield db
         finally:
-            _clear(area)
+            _clear(area, kept)
 
 
-def _clear(area: Path) -> None:
-    if area.exists():
-        shutil.rmtree(area)
+def _area(site: SiteDirectory) -> Path:
+    return site.path / "staging"
+
+
+def _clear(area: Path, kept: Path | None = None) -> None:
+    """Remove everything but ``kept``, and the area itself where that is not there."""
+    held = list(area.iterdir()) if area.exists() else []
+    for each in held:
+        if each != kept:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    if area.exists() and kept not in held:
+        area.rmdir()
 
 
 def _database(area: Path, allowed: Sequence[Path]) -> duckdb.DuckDBPyConnection:

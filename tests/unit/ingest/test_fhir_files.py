@@ -4,7 +4,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,15 @@ from hypothesis import strategies as st
 
 from vitrail.errors import SourceError
 from vitrail.ingest import fhir_files
-from vitrail.ingest.fhir_files import Entry, entries
+from vitrail.ingest.fhir_files import Entry, stretches
 
 PATIENT = {"resourceType": "Patient", "id": "SECRET", "birthDate": "1950-01-02"}
 LINE = json.dumps(PATIENT).encode()
+
+
+def entries(directory: Path) -> Iterator[Entry]:
+    for stretch in stretches(directory):
+        yield from stretch.entries()
 
 
 def read(directory: Path) -> list[Entry]:
