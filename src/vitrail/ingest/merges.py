@@ -4,7 +4,7 @@ Pseudonyms are keyed on the survivor, so they must be known before any row is ju
 (:func:`vitrail.ingest.records.judged_rows` applies them, and quarantines the old person's own row).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -44,23 +44,30 @@ def read_merges(db: duckdb.DuckDBPyConnection, path: Path, text_ids: bool = Fals
 def resolve_merges(db: duckdb.DuckDBPyConnection, where: str = "The source") -> None:
     """Follow the chains in ``given.merge``: each old id once, with the id that stands at its chain's end.
 
-    Raises SourceError where an id is merged into two others, or a chain is a circle.
+    A list and the source may both know of a merge, and one of them more of its chain: several survivors of one id are
+    as good as one where they end at the same. Raises SourceError where they do not, or where a chain is a circle.
     """
     pairs = run(db, "SELECT DISTINCT old, survivor FROM given.merge WHERE old IS NOT NULL AND survivor IS NOT NULL")
-    survivors: dict[int, int] = dict(pairs)
-    if len(survivors) < len(pairs):
-        raise SourceError(f"{where} merges one person into two others.", "Keep the merge that holds.")
+    survivors: dict[int, list[int]] = {}
+    for old, survivor in pairs:
+        survivors.setdefault(old, []).append(survivor)
     run(db, "DELETE FROM given.merge")
     _insert(db, [(old, _end(survivors, old, where)) for old in survivors])
 
 
-def _end(survivors: Mapping[int, int], old: int, where: str) -> int:
-    person, steps = old, 0
-    while person in survivors:
-        person, steps = survivors[person], steps + 1
-        if steps > len(survivors):
-            raise SourceError(f"{where} merges persons in a circle.", "Say which of them survives.")
-    return person
+def _end(survivors: Mapping[int, Sequence[int]], old: int, where: str) -> int:
+    """Where all chains from ``old`` end."""
+    met, ahead = set[int](), [old]
+    while ahead:
+        following = [each for each in survivors.get(ahead.pop(), ()) if each not in met]
+        met.update(following)
+        ahead += following
+    if old in met:
+        raise SourceError(f"{where} merges persons in a circle.", "Say which of them survives.")
+    ends = [each for each in met if each not in survivors]
+    if len(ends) > 1:
+        raise SourceError(f"{where} merges one person into two others.", "Keep the merge that holds.")
+    return ends[0] if ends else old
 
 
 def _insert(db: duckdb.DuckDBPyConnection, pairs: list[tuple[int, int]]) -> None:

@@ -5,8 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
+import numpy as np
+import pyarrow as pa
+
 from vitrail.deid.columns import wanted
-from vitrail.deid.crosswalk import read_crosswalk, write_crosswalk
+from vitrail.deid.crosswalk import Crosswalk, read_crosswalk, write_crosswalk
 from vitrail.deid.deidentify import Deidentified, Writer, deidentify
 from vitrail.deid.keys import SURROGATES, sub_key
 from vitrail.deid.persons import Keys, number_persons
@@ -80,6 +84,7 @@ def load(
         with whole(reads):
             extract = ingest(db, source, format, mapping, vocabulary, columns, tell, site_map, merges, kept)
             write_unmapped(db, site.unmapped)
+            crosswalk = _out_once_merged(db, keys, crosswalk)
             # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
             write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
             written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
@@ -95,6 +100,14 @@ def load(
         snapshot = publish(site.snapshots, partial, said)
         shutil.rmtree(kept, ignore_errors=not kept.exists())
         return snapshot
+
+
+def _out_once_merged(db: duckdb.DuckDBPyConnection, keys: Keys, crosswalk: Crosswalk) -> Crosswalk:
+    """Who opted out under one id has opted out under the id that it was merged into."""
+    db.register("out", pa.table({"id": crosswalk.entries["source"][crosswalk.entries["out"]]}))
+    survivors = db.execute("SELECT DISTINCT survivor FROM given.merge WHERE old IN (SELECT id FROM out)").fetchnumpy()
+    db.unregister("out")
+    return crosswalk.without(keys.order, np.asarray(survivors["survivor"], dtype=np.int64))
 
 
 def _manifest(
