@@ -12,7 +12,7 @@ or at the next load's start. Only the columns that are listed go on from there.
 ``date``   a day, moved as the profile says
 ``birth``  the year of birth, moved with the person's days; ages of 90 and more are pooled
 ``concept`` what happened: kept where enough people share it, else its nearest ancestor that enough people share
-``number`` a value, drawn in to what enough people share at either end
+``number`` a value, drawn in to what enough people share at either end, and rounded
 ``string`` a text of the source, kept where enough people share it and the vocabulary knows it
 ``zip``    a ZIP code, cut to three digits where enough people live there
 ``state``  a state, where enough people live there
@@ -34,6 +34,9 @@ Action = Literal[
 
 K = 11
 """How many people are enough to share a concept, a value or a text: the k of the default disclosure policy."""
+
+OWN = 2_000_000_000
+"""From this id on a concept is the site's own: its name and its code are texts that anybody may have written there."""
 
 _TEXT = {
     "person": """

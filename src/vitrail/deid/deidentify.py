@@ -5,7 +5,7 @@ numbered in that order.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from vitrail.deid.columns import ACTIONS, action
 from vitrail.deid.notes import HELD, clean_notes
 from vitrail.deid.persons import OPTED_OUT, PERSONS
 from vitrail.deid.profile import Profile
+from vitrail.deid.sharing import Asked, learn, renew
 from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
-from vitrail.omop.snapshot import File, Removed, Ruled, described
+from vitrail.omop.snapshot import File, Removed, Ruled, counted_values, described
 from vitrail.omop.sql import Node, column, run, sql, table
 from vitrail.omop.tables import TABLES, VOCABULARY, Column, Table
 
@@ -28,6 +29,12 @@ AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 
 REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_detail")
 """Tables whose records others refer to, each after those that it refers to itself."""
+
+MADE = ("note", "location")
+"""Tables whose rules change the rows themselves, beside what k people share."""
+
+NUMBER = "CAST(row_number() OVER () AS INTEGER)"
+"""The number of a record, in the order of its table."""
 
 SPANS = ("observation_period", "payer_plan_period", "condition_era", "drug_era", "dose_era")
 """Tables of spans of time, of which the part within the edges is kept; of other tables what begins there."""
@@ -62,86 +69,38 @@ class Writer:
     into: Path
     held: int = 0
 
-    def write(self, of: Table) -> tuple[File, list[Removed], list[Ruled]]:
-        """Write a table; raises SnapshotError where a record was lost on the way."""
-        rows = table(of.name, "sorted")
-        run(self.db, "CREATE TABLE :t AS :q", t=rows, q=self._sorted(of))
-        # Values first: how many people share one is a question of the concept that was recorded.
-        ordered = sorted(self.columns[of.name], key=lambda each: action(of.name, each.name) != "number")
-        ruled = [self._ruled(of, each, rows) for each in ordered]
+    def write(self, of: Table, count: int) -> tuple[File, list[Removed], list[Ruled]]:
+        """Write a table of ``count`` rows; raises SnapshotError where a record was lost on the way."""
+        rows = table(of.name, "moved")
+        made = of.name in MADE
+        run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=self._moved(of))
+        changed = self._rows_ruled(of, rows) if made else {}
+        lookups = self._lookups(of, rows, count)
+        changed |= self._changed(rows, lookups)
         if of.name in REFERRED:
-            numbers = "CREATE TABLE :c AS SELECT :key AS source, rowid + 1 AS number FROM :t"
-            run(self.db, numbers, c=table(of.name, "crosswalk"), key=column(of.key), t=rows)
-        file = self._copy(of, rows)
-        removed = self._removed(of, file.rows)
-        run(self.db, "DROP TABLE :t", t=rows)
-        return file, removed, [*ruled, *_dropped(of)]
+            self._number(of, rows)
+        file = self._copy(of, rows, lookups)
+        ruled = self._ruled(of, changed)
+        return file, self._removed(of, count, file.rows), [*ruled, *_dropped(of)]
 
-    def _copy(self, of: Table, rows: Node) -> File:
-        """The rows in their order (DuckDB keeps that of a table), numbered anew where they have a key of their own."""
-        path = self.into / f"{of.name}.parquet"
-        numbered = "SELECT * REPLACE (rowid + 1 AS :key) FROM :t"
-        select = numbered if action(of.name, of.key) == "key" else "SELECT * FROM :t"
-        run(self.db, f"COPY ({select}) TO :path {AS_PARQUET}", t=rows, key=exp.to_identifier(of.key), path=str(path))
-        return described(of.name, path)
-
-    def _removed(self, of: Table, kept: int) -> list[Removed]:
-        """What became of the extract's rows that were not kept."""
-        source = table(of.name, "extract")
-        lost = run(self.db, "SELECT count(*) FROM :t", t=source)[0][0] - kept
-        if lost == 0:
-            return []
-        held = self.held if of.name == "note" else 0
-        out, gone = self._of_nobody(source) if _of_persons(of) else (0, 0)
-        trimmed = lost - out - gone - held
-        if trimmed < 0 or (self.profile.days == "keep" and gone + trimmed) or not _of_persons(of):
-            raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
-        found = ((OUT, out), (NOT_OBSERVED, gone), (TRIMMED, trimmed), (HELD, held))
-        return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
-
-    def _of_nobody(self, source: Node) -> tuple[int, int]:
-        """The rows of persons who opted out, and those of others who are not in the snapshot."""
-        query = "SELECT count(*) FROM :t WHERE person_id IN (SELECT source FROM :o)"
-        out = int(run(self.db, query, t=source, o=OPTED_OUT)[0][0])
-        query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
-        return out, int(run(self.db, query, t=source, p=PERSONS)[0][0]) - out
-
-    def _sorted(self, of: Table) -> exp.Select:
-        """The moved columns of a table, by person, date and the source's key; those without persons in no order."""
-        columns = self.columns[of.name]
-        query = exp.select(*(exp.alias_(self._moved(of, each), each.name) for each in columns))
+    def _moved(self, of: Table) -> exp.Select:
+        """The rows that stay, with new person ids and moved days; keys and references are still the source's."""
+        query = exp.select(*(exp.alias_(self._column(of, each), each.name) for each in self.columns[of.name]))
         query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
-        if _of_persons(of):
-            query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
-        for each in columns:
-            if action(of.name, each.name) == "ref":
-                other = exp.alias_(table(str(each.references), "crosswalk"), _alias(each), table=True)
-                same = exp.EQ(this=column("source", _alias(each)), expression=column(each.name, "t"))
-                query = query.join(other, on=same, join_type="left")
-        return self._within_edges(of, query).order_by(*self._order(of))
-
-    def _order(self, of: Table) -> list[Node]:
-        if _of_persons(of):
-            return [column("person", "p"), *(column(name, "t") for name in (of.start, of.key) if name is not None)]
-        if action(of.name, of.key) == "key":
-            return [sql("sha256(concat(:order, :key))", order=self.order.hex(), key=column(of.key, "t"))]
-        return [column(each.name, "t") for each in self.columns[of.name]]
-
-    def _within_edges(self, of: Table, query: exp.Select) -> exp.Select:
-        if self.profile.days == "keep" or of.start is None or not _of_persons(of):
+        if not _of_persons(of):
+            return query
+        query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
+        if self.profile.days == "keep" or of.start is None:
             return query
         start = column(of.start, "t")
         if of.name in SPANS:
             return query.where(sql(":start <= p.last AND :end >= p.first", start=start, end=column(str(of.end), "t")))
         return query.where(sql(":start BETWEEN p.first AND p.last", start=start))
 
-    def _moved(self, of: Table, each: Column) -> Node:
-        """A column with new ids and moved days."""
+    def _column(self, of: Table, each: Column) -> Node:
         rule, given = action(of.name, each.name), column(each.name, "t")
         if rule == "person":
             return column("person", "p")
-        if rule == "ref":
-            return column("number", _alias(each))
         if rule == "zip":
             return places.three_digits(given)
         if rule == "state":
@@ -152,30 +111,129 @@ class Writer:
             return sql("CAST(p.birth AS INTEGER)")
         return sql("CASE WHEN :d IS NOT NULL THEN greatest(least(:d, p.last), p.first) + p.shift END", d=given)
 
-    def _ruled(self, of: Table, each: Column, rows: Node) -> Ruled:
-        """Apply the rule of a column that needs all rows; how many values it changed, or concerns."""
-        rule, name = action(of.name, each.name), column(each.name)
-        count = "SELECT count(:c) FROM :t"
-        if rule == "string":
-            changed = rare.keep_common(self.db, rows, name)
-        elif rule == "note":
+    def _rows_ruled(self, of: Table, rows: Node) -> dict[str, int]:
+        """Clean notes, and leave out small places; how many values that changes, or concerns."""
+        if of.name == "note":
             changed, self.held = clean_notes(self.db, rows, self.cleaner)
-        elif rule == "zip":
-            changed = places.leave_out_small_places(self.db, rows)
-        elif rule == "concept" and self.profile.rare:
-            changed = rare.generalise(self.db, rows, name)
-        elif rule == "number" and self.profile.rare:
-            unit = column("unit_concept_id") if of.column("unit_concept_id") else sql("CAST(NULL AS INTEGER)")
-            changed = rare.draw_in(self.db, rows, name, column(str(of.concept)), unit)
-        elif rule == "keep" and self.profile.rare and of.name not in VOCABULARY:
-            instead = sql("0") if each.references == "concept" else exp.null()
-            share = rare.keep_shared if _of_persons(of) else rare.keep_known
-            changed = share(self.db, rows, name, instead)
-        elif rule in ("concept", "number", "keep") or (self.profile.days == "keep" and rule in ("date", "birth")):
-            changed = 0
-        else:
-            changed = int(run(self.db, count, c=name, t=rows)[0][0])
-        return Ruled(table=of.name, column=each.name, rule=rule, changed=changed)
+            return {"note_text": changed}
+        states = int(run(self.db, "SELECT count(state) FROM :t", t=rows)[0][0])
+        return {"state": states, "zip": places.leave_out_small_places(self.db, rows)}
+
+    def _lookups(self, of: Table, rows: Node, count: int) -> dict[str, rare.Lookup]:
+        """What becomes of each column, but of the key."""
+        names = [each.name for each in self.columns[of.name] if action(of.name, each.name) != "key"]
+        found = {name: rare.as_it_is(name) for name in names}
+        if count:
+            found |= {each.name: _referred(each) for each in self.columns[of.name] if _refers(of, each)}
+            found |= self._shared(of, rows, count)
+        return found
+
+    def _shared(self, of: Table, rows: Node, count: int) -> dict[str, rare.Lookup]:
+        """The columns in which only that stays which k people share."""
+        kept = {each.name: _instead(each) for each in self.columns[of.name] if action(of.name, each.name) == "keep"}
+        if of.name in VOCABULARY:
+            return {}
+        renew(self.db)
+        if not _of_persons(of):
+            return {name: rare.keep_known(self.db, rows, name, instead) for name, instead in kept.items()
+                    if self.profile.rare}  # fmt: skip
+        asked = {each.name: each for each in self._asked(of)}
+        whole = learn(self.db, rows, list(asked.values()), count) if asked else True
+        return {name: self._lookup(each, kept, whole) for name, each in asked.items()}
+
+    def _asked(self, of: Table) -> Iterator[Asked]:
+        for each in self.columns[of.name]:
+            rule = action(of.name, each.name)
+            if rule == "string":
+                yield Asked(each.name, "text")
+            elif rule in ("concept", "keep") and self.profile.rare:
+                yield Asked(each.name, "value")
+            elif rule == "number" and self.profile.rare:
+                unit = column("unit_concept_id") if of.column("unit_concept_id") else sql("CAST(NULL AS INTEGER)")
+                yield Asked(each.name, "number", (column(str(of.concept)), unit))
+
+    def _lookup(self, each: Asked, kept: Mapping[str, Node], whole: bool) -> rare.Lookup:
+        if each.kind == "number":
+            return rare.draw_in(self.db, each)
+        if each.kind == "text":
+            return rare.keep_common(self.db, each.name, whole)
+        if each.name in kept:
+            return rare.keep_shared(self.db, each.name, kept[each.name], whole)
+        return rare.generalise(self.db, each.name, whole)
+
+    def _changed(self, rows: Node, lookups: Mapping[str, rare.Lookup]) -> dict[str, int]:
+        """How many values each rule that asks what is shared changes."""
+        counted = {name: each for name, each in lookups.items() if each.changed is None}
+        changed = {name: each.changed for name, each in lookups.items() if each.changed is not None}
+        if counted:
+            query = exp.select(*(sql("count_if(:c IS DISTINCT FROM :v)", c=column(name, "t"), v=each.value)
+                                 for name, each in counted.items()))  # fmt: skip
+            found = run(self.db, _joined(query, rows, counted))[0]
+            changed |= {name: int(each or 0) for name, each in zip(counted, found, strict=True)}
+        return changed
+
+    def _number(self, of: Table, rows: Node) -> None:
+        """The new numbers of records that others refer to."""
+        query = "CREATE TABLE :c AS SELECT source, :n AS number FROM :s"
+        sorted_keys = exp.select(exp.alias_(column(of.key, "t"), "source"))
+        sorted_keys = sorted_keys.from_(exp.alias_(rows.copy(), "t", table=True)).order_by(*self._order(of))
+        run(self.db, query, c=table(of.name, "crosswalk"), n=sql(NUMBER), s=sorted_keys.subquery("s"))
+
+    def _copy(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> File:
+        """The rows in their order, which DuckDB keeps, numbered anew where they have a key of their own."""
+        path = self.into / f"{of.name}.parquet"
+        values = (exp.alias_(each.value, name, quoted=True) for name, each in lookups.items())
+        ruled = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of)).subquery("s")
+        select = exp.select("*").from_(ruled)
+        if action(of.name, of.key) == "key":
+            select = exp.select(exp.alias_(sql(NUMBER), of.key), "*").from_(ruled)
+        run(self.db, f"COPY :q TO :path {AS_PARQUET}", q=select.subquery(), path=str(path))
+        return described(of.name, path)
+
+    def _order(self, of: Table) -> list[Node]:
+        """By person, date and the source's key; what has no person in no order."""
+        if _of_persons(of):
+            return [column(name, "t") for name in dict.fromkeys(("person_id", of.start, of.key)) if name is not None]
+        if action(of.name, of.key) == "key":
+            return [sql("sha256(concat(:order, :key))", order=self.order.hex(), key=column(of.key, "t"))]
+        return [column(each.name, "t") for each in self.columns[of.name]]
+
+    def _removed(self, of: Table, count: int, kept: int) -> list[Removed]:
+        """What became of the extract's rows that were not kept."""
+        lost = count - kept
+        if lost == 0:
+            return []
+        held = self.held if of.name == "note" else 0
+        out, gone = self._of_nobody(table(of.name, "extract")) if _of_persons(of) else (0, 0)
+        trimmed = lost - out - gone - held
+        if trimmed < 0 or (self.profile.days == "keep" and gone + trimmed) or not _of_persons(of):
+            raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
+        found = ((OUT, out), (NOT_OBSERVED, gone), (TRIMMED, trimmed), (HELD, held))
+        return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
+
+    def _of_nobody(self, source: Node) -> tuple[int, int]:
+        """The rows of persons who opted out, and those of others who are not in the snapshot."""
+        everybody = "SELECT count(*) FROM extract.person WHERE person_id NOT IN (SELECT source FROM :p)"
+        if not run(self.db, everybody, p=PERSONS)[0][0]:
+            return 0, 0
+        query = "SELECT count(*) FROM :t WHERE person_id IN (SELECT source FROM :o)"
+        out = int(run(self.db, query, t=source, o=OPTED_OUT)[0][0])
+        query = "SELECT count(*) FROM :t WHERE person_id NOT IN (SELECT source FROM :p)"
+        return out, int(run(self.db, query, t=source, p=PERSONS)[0][0]) - out
+
+    def _ruled(self, of: Table, changed: Mapping[str, int]) -> list[Ruled]:
+        """How many values the rule of each column changed, or, where it changes all, how many there are."""
+        filled = counted_values(self.into / f"{of.name}.parquet")
+        ruled = []
+        for each in self.columns[of.name]:
+            rule = action(of.name, each.name)
+            unmoved = self.profile.days == "keep" and rule in ("date", "birth")
+            all_of_them = rule in ("person", "key", "ref", "date", "birth", "state") and not unmoved
+            values = filled[each.name] if all_of_them else 0
+            if rule not in ("person", "key", "ref", "date", "birth"):
+                values = changed.get(each.name, values)
+            ruled.append(Ruled(table=of.name, column=each.name, rule=rule, changed=values))
+        return ruled
 
 
 def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
@@ -183,7 +241,7 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
 
     Two loads of one extract write the same bytes. Raises SnapshotError where a record was lost on the way.
     """
-    run(writer.db, "CREATE SCHEMA sorted")
+    run(writer.db, "CREATE SCHEMA moved")
     files, removed, ruled = [], list[Removed](), list[Ruled]()
     names = (*REFERRED, *(each for each in TABLES if each not in REFERRED))
     rows = {name: int(run(writer.db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in names}
@@ -192,7 +250,7 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
         if rows[name]:
             tell(f"deidentifying {name}: {_progress(rows[name], done, sum(rows.values()), time.monotonic() - began)}")
         done += rows[name]
-        file, gone, rules = writer.write(TABLES[name])
+        file, gone, rules = writer.write(TABLES[name], rows[name])
         files.append(file)
         removed += gone
         ruled += rules
@@ -212,10 +270,31 @@ def _of_persons(of: Table) -> bool:
     return "person" in ACTIONS[of.name].values()
 
 
+def _refers(of: Table, each: Column) -> bool:
+    return action(of.name, each.name) == "ref"
+
+
+def _referred(of: Column) -> rare.Lookup:
+    """The number of the record that a column refers to; null where that is not in the snapshot."""
+    name = f"of {of.name}"
+    other = exp.alias_(table(str(of.references), "crosswalk"), exp.to_identifier(name, quoted=True), table=True)
+    same = exp.EQ(this=column("source", name), expression=column(of.name, "t"))
+    return rare.Lookup(column("number", name), (other, same))
+
+
+def _instead(of: Column) -> Node:
+    """What stands where a value that few people share stood."""
+    return sql("0") if of.references == "concept" else exp.null()
+
+
+def _joined(query: exp.Select, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Select:
+    query = query.from_(exp.alias_(rows.copy(), "t", table=True))
+    for each in lookups.values():
+        if each.join is not None:
+            query = query.join(each.join[0].copy(), on=each.join[1].copy(), join_type="left")
+    return query
+
+
 def _dropped(of: Table) -> list[Ruled]:
     rules = ACTIONS[of.name].items()
     return [Ruled(table=of.name, column=name, rule=rule, changed=0) for name, rule in rules if rule == "drop"]
-
-
-def _alias(of: Column) -> str:
-    return f"of_{of.name}"

@@ -1,98 +1,96 @@
 """What few people share: concepts are made less exact, values drawn in, texts left out.
 
-Each function changes one column of a table ``sorted.<table>`` of the staging database, which has ``person_id``, and
-gives how many values it changed.
+Each function says what becomes of one column of the rows ``t`` of a table, as a :class:`Lookup`, from what
+:mod:`vitrail.deid.sharing` has learnt of it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
-from vitrail.deid.columns import K
-from vitrail.omop.sql import Node, run
+from vitrail.deid.columns import OWN, K
+from vitrail.deid.sharing import BASIS, Asked, bounded, bounds, known, shared
+from vitrail.omop.sql import Node, column, run, sql, table
 
-SURELY = 3 * K
-"""Where an approximate count of people (HyperLogLog, standard error below 5 %) says so many, k share it for certain."""
-
-FIRST = 200_000
-"""So many rows are looked at first for what k people share."""
-
-EXTREMES = 4 * K
-"""So many of the largest values are looked at first: those of k people are nearly always among them."""
-
-Bound = tuple[int, int | None, float | None, float | None]
-"""A concept, its unit, and the k-th person's smallest and largest value; none where fewer than k people have one."""
+DIGITS = 4
+"""Significant digits of a value that stay. Laboratories report no more, and with more a value is somebody's own."""
 
 Climb = Mapping[int, list[int]]
 """For each concept its ancestors, the nearest first."""
 
 
-@contextmanager
-def _given(db: duckdb.DuckDBPyConnection, name: str, **columns: Sequence[Any]) -> Iterator[None]:
-    """Let queries see lists as the columns ``given_<name>`` of a table."""
-    arrays = {f"given_{each}": pa.array(values, _KIND[each]) for each, values in columns.items()}
-    db.register(name, pa.table(arrays))
-    try:
-        yield
-    finally:
-        db.unregister(name)
+@dataclass(frozen=True)
+class Lookup:
+    """What becomes of a column: ``value`` of a row ``t`` that is joined with ``join``, where that is needed.
+
+    ``changed`` is how many values that changes; None where it has not been counted.
+    """
+
+    value: Node
+    join: tuple[Node, Node] | None = None
+    changed: int | None = 0
 
 
-_KIND = {
-    "concept": pa.int64(),
-    "unit": pa.int64(),
-    "by": pa.int64(),
-    "word": pa.string(),
-    "value": pa.float64(),
-    "low": pa.float64(),
-    "high": pa.float64(),
-}
+def as_it_is(of: str) -> Lookup:
+    """A column that stays."""
+    return Lookup(column(of, "t"))
 
 
-def generalise(db: duckdb.DuckDBPyConnection, rows: Node, of: Node) -> int:
+def generalise(db: duckdb.DuckDBPyConnection, of: str, whole: bool) -> Lookup:
     """Replace each concept that fewer than k people have by the nearest ancestor that k then have, else by 0."""
-    counts = run(
-        db,
-        "SELECT approx_count_distinct(person_id), :c AS concept FROM :t WHERE :c <> 0 GROUP BY :c",
-        c=of,
-        t=rows,
+    query = (
+        "SELECT list(DISTINCT person_id), :c FROM :b WHERE :c <> 0 AND :unsure GROUP BY :c"
+        " HAVING count(DISTINCT person_id) < :k"
     )
-    maybe = [concept for people, concept in counts if people < SURELY]
-    persons = _persons(db, rows, of, maybe)
-    rare = {concept: people for concept, people in persons.items() if len(people) < K}
+    parts = {"c": column(of), "b": BASIS, "unsure": _unsure(of, whole)}
+    rare = {int(concept): set(people) for people, concept in run(db, query, k=K, **parts)}
     if not rare:
-        return 0
-    common = {int(concept) for _, concept in counts} - rare.keys()
-    replaced = climbed(rare, _ancestors(db, list(rare)), common)
-    with _given(db, "replaced", concept=list(replaced), by=list(replaced.values())):
-        query = "UPDATE :t SET :c = given_by FROM replaced WHERE :c = given_concept"
-        return int(run(db, query, t=rows, c=of)[0][0])
+        return as_it_is(of)
+    ancestors = _ancestors(db, list(rare))
+    replaced = climbed(rare, ancestors, _common(db, of, whole) - rare.keys() if ancestors else set())
+    found = pa.table({"concept": list(replaced), "by": pa.array(replaced.values(), pa.int32())})
+    name, into = f"{of} replaced", table(f"{of} replaced", "ruled")
+    db.register("found", found)
+    run(db, "CREATE TABLE :made AS SELECT * FROM found", made=into)
+    db.unregister("found")
+    changed = run(db, "SELECT count(*) FROM :b WHERE :c IN (SELECT concept FROM :r)", b=BASIS, c=column(of), r=into)
+    value = sql("coalesce(:by, :c)", by=column("by", name), c=column(of, "t"))
+    return Lookup(value, _joined(into, name, "concept", of), int(changed[0][0]))
 
 
-def _persons(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concepts: list[int]) -> dict[int, set[int]]:
-    """Who has each of ``concepts``."""
-    persons: dict[int, set[int]] = defaultdict(set)
-    with _given(db, "maybe", concept=concepts):
-        query = "SELECT DISTINCT given_concept, person_id FROM :t AS t JOIN maybe ON :c = given_concept"
-        for concept, person in run(db, query, c=of, t=rows):
-            persons[concept].add(person)
-    return persons
+def _unsure(of: str, whole: bool) -> Node:
+    """Whether a value in the basis is none that k people share for certain."""
+    return exp.true() if whole else sql(":c NOT IN (SELECT value FROM :s)", c=column(of), s=shared(of))
+
+
+def _joined(by: Node, name: str, key: str, of: str) -> tuple[Node, Node]:
+    same = exp.EQ(this=column(key, name), expression=column(of, "t"))
+    return exp.alias_(by.copy(), exp.to_identifier(name, quoted=True), table=True), same
+
+
+def _common(db: duckdb.DuckDBPyConnection, of: str, whole: bool) -> set[int]:
+    """The concepts that somebody has."""
+    found = {int(each) for (each,) in run(db, "SELECT DISTINCT :c FROM :b WHERE :c <> 0", c=column(of), b=BASIS)}
+    sure = [] if whole else run(db, "SELECT value FROM :s WHERE value <> 0", s=shared(of))
+    return found | {int(each) for (each,) in sure}
 
 
 def _ancestors(db: duckdb.DuckDBPyConnection, concepts: list[int]) -> Climb:
     found: dict[int, list[int]] = defaultdict(list)
-    with _given(db, "rare", concept=concepts):
-        for concept, ancestor in run(
-            db,
-            "SELECT given_concept, ancestor_concept_id FROM extract.concept_ancestor JOIN rare"
-            " ON descendant_concept_id = given_concept WHERE min_levels_of_separation > 0"
-            " ORDER BY given_concept, min_levels_of_separation, ancestor_concept_id",
-        ):
-            found[concept].append(ancestor)
+    db.register("rare", pa.table({"concept": pa.array(concepts, pa.int64())}))
+    for concept, ancestor in run(
+        db,
+        "SELECT concept, ancestor_concept_id FROM extract.concept_ancestor JOIN rare"
+        " ON descendant_concept_id = concept WHERE min_levels_of_separation > 0"
+        " ORDER BY concept, min_levels_of_separation, ancestor_concept_id",
+    ):
+        found[concept].append(ancestor)
+    db.unregister("rare")
     return found
 
 
@@ -120,132 +118,82 @@ def climbed(persons: Mapping[int, set[int]], ancestors: Climb, common: set[int])
     return arrived
 
 
-def draw_in(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concept: Node, unit: Node) -> int:
-    """Draw values in to the k-th person's at either end; none is kept where fewer than k people have one.
+def draw_in(db: duckdb.DuckDBPyConnection, of: Asked) -> Lookup:
+    """Draw values in to the k-th person's at either end, and round what is left to :data:`DIGITS` significant digits.
 
-    Nor where the two ends cross, for all would get the value of one person. Values compare within a concept and a unit.
+    None is kept where fewer than k people have one, nor where the two ends cross, for all would get the value of one
+    person. Values compare within a concept and a unit.
     """
-    found = [_uncrossed(each) for each in _bounds(db, rows, of, concept, unit)]
-    concepts, units, lows, highs = _columns(found, 4)
-    with _given(db, "bounds", concept=concepts, unit=units, low=lows, high=highs):
-        query = (
-            "UPDATE :t SET :v = CASE WHEN given_low IS NOT NULL THEN least(greatest(:v, given_low), given_high) END"
-            " FROM bounds WHERE :c = given_concept AND :u IS NOT DISTINCT FROM given_unit AND :v IS NOT NULL"
-            " AND (given_low IS NULL OR :v < given_low OR :v > given_high)"
-        )
-        return int(run(db, query, t=rows, v=of, c=concept, u=unit)[0][0])
+    into, name = table(f"{of.name} bounds", "ruled"), f"of {of.name}"
+    bounds(db, BASIS, of, into)
+    value = sql(
+        "CASE WHEN :v IS NOT NULL AND :low <= :high THEN :drawn END",
+        v=column(of.name, "t"),
+        low=column("low", name),
+        high=column("high", name),
+        drawn=rounded(sql("least(greatest(:v, :low), :high)", v=column(of.name, "t"), low=column("low", name),
+                          high=column("high", name))),
+    )  # fmt: skip
+    return Lookup(value, bounded(of, into), None)
 
 
-def _uncrossed(bound: Bound) -> Bound:
-    concept, unit, low, high = bound
-    return bound if low is None or high is None or low <= high else (concept, unit, None, None)
+def rounded(value: Node) -> Node:
+    """A value to :data:`DIGITS` significant digits, to the nearest, halves away from zero."""
+    places = sql("CAST(:digits - 1 - floor(log10(abs(:v))) AS INTEGER)", v=value, digits=DIGITS)
+    return sql("CASE WHEN :v = 0 THEN 0.0 ELSE round(:v, :places) END", v=value, places=places)
 
 
-def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    return [[row[at] for row in rows] for at in range(count)]
-
-
-def _bounds(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, concept: Node, unit: Node) -> list[Bound]:
-    query = (
-        "SELECT max(:v, :n), arg_max(person_id, :v, :n), min(:v, :n), arg_min(person_id, :v, :n), :c AS c, :u AS u"
-        " FROM :t WHERE :v IS NOT NULL GROUP BY ALL"
-    )
-    sure: list[Bound] = []
-    unsure: list[tuple[int, int | None]] = []
-    for *extremes, c, u in run(db, query, c=concept, u=unit, v=of, n=EXTREMES, t=rows):
-        high, low = _kth(extremes[0], extremes[1]), _kth(extremes[2], extremes[3])
-        if low is None or high is None:
-            unsure.append((c, u))
-        else:
-            sure.append((c, u, low, high))
-    return [*sure, *_exact(db, rows, of, (concept, unit), unsure)]
-
-
-def _exact(
-    db: duckdb.DuckDBPyConnection, rows: Node, of: Node, by: tuple[Node, Node], wanted: list[tuple[int, int | None]]
-) -> list[Bound]:
-    """The bounds where some people have so many extreme values that those of k were not among the first."""
-    concepts, units = _columns(wanted, 2)
-    query = (
-        "SELECT given_concept, given_unit, CASE WHEN count(*) >= :k THEN min(lowest, :k)[-1] END,"
-        " CASE WHEN count(*) >= :k THEN max(highest, :k)[-1] END"
-        " FROM (SELECT given_concept, given_unit, person_id, min(:v) AS lowest, max(:v) AS highest"
-        " FROM :t AS t JOIN wanted ON :c = given_concept AND :u IS NOT DISTINCT FROM given_unit WHERE :v IS NOT NULL"
-        " GROUP BY ALL) AS p GROUP BY ALL"
-    )
-    with _given(db, "wanted", concept=concepts, unit=units):
-        return [(*each,) for each in run(db, query, t=rows, v=of, c=by[0], u=by[1], k=K)]
-
-
-def _kth(values: list[float], persons: list[int]) -> float | None:
-    """The value at which the k-th person appears, from the most extreme inwards."""
-    seen: set[int] = set()
-    for value, person in zip(values, persons, strict=True):
-        seen.add(person)
-        if len(seen) == K:
-            return value
-    return None
-
-
-def keep_common(db: duckdb.DuckDBPyConnection, rows: Node, of: Node) -> int:
+def keep_common(db: duckdb.DuckDBPyConnection, of: str, whole: bool) -> Lookup:
     """Leave out every text that fewer than k people share, or that the vocabulary knows neither as code nor as name.
 
     Names of clinicians, places and telephones are shared by many people, too; so to be shared is not enough.
     """
     query = (
-        "SELECT approx_count_distinct(person_id), :c AS word FROM :t WHERE :c IS NOT NULL GROUP BY :c"
-        " HAVING count(*) >= :k AND (:c IN (SELECT concept_code FROM extract.concept)"
-        " OR :c IN (SELECT concept_name FROM extract.concept))"
-    )
-    found = run(db, query, c=of, t=rows, k=K)
-    common = [word for people, word in found if people >= SURELY]
-    with _given(db, "maybe", word=[word for people, word in found if people < SURELY]):
-        query = (
-            "SELECT given_word FROM :t AS t JOIN maybe ON :c = given_word GROUP BY ALL"
-            " HAVING count(DISTINCT person_id) >= :k"
-        )
-        common += [word for (word,) in run(db, query, c=of, t=rows, k=K)]
-    with _given(db, "common", word=common):
-        query = "UPDATE :t SET :c = NULL WHERE :c IS NOT NULL AND :c NOT IN (SELECT given_word FROM common)"
-        return int(run(db, query, t=rows, c=of)[0][0])
-
-
-def keep_shared(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node) -> int:
-    """Put ``instead`` for every number that fewer than k people share; how many were changed.
-
-    A number in the wrong column may be anybody's: a count, a type or a unit says nothing that k people do not share.
-    Nearly all values are shared among the first rows already; only the others are looked for in all.
-    """
-    query = (
-        "SELECT count(DISTINCT person_id), :c AS v FROM (SELECT * FROM :t LIMIT :some) AS t WHERE :c IS NOT NULL"
+        "CREATE TABLE :made AS SELECT :c AS word FROM :b WHERE :c IN (SELECT word FROM :known) AND :unsure"
         " GROUP BY :c HAVING count(DISTINCT person_id) >= :k"
     )
-    common = [value for _, value in run(db, query, c=of, t=rows, k=K, some=FIRST)]
-    held = run(db, "SELECT DISTINCT :c AS v FROM :t WHERE :c IS NOT NULL", c=of, t=rows)
-    others = {value for (value,) in held} - set(common)
-    if not others:
-        return 0
-    with _given(db, "maybe", value=list(others)):
-        query = "SELECT given_value FROM :t AS t JOIN maybe ON :c = given_value GROUP BY ALL"
-        query += " HAVING count(DISTINCT person_id) >= :k"
-        common += [value for (value,) in run(db, query, c=of, t=rows, k=K)]
-    return _replace_others(db, rows, of, instead, common)
+    into, name = table(f"{of} common", "ruled"), f"{of} common"
+    parts = {"c": column(of), "b": BASIS, "known": known(of), "unsure": _unsure(of, whole)}
+    run(db, query, made=into, k=K, **parts)
+    if not whole:
+        sure = "INSERT INTO :made SELECT value FROM :s WHERE value IN (SELECT word FROM :known)"
+        run(db, sure, made=into, s=shared(of), known=known(of))
+    if not run(db, "SELECT 1 FROM :t LIMIT 1", t=into):
+        return Lookup(sql("CAST(NULL AS TEXT)"), None, None)
+    return Lookup(column("word", name), _joined(into, name, "word", of), None)
 
 
-def keep_known(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node) -> int:
-    """The same for places and clinicians, whom no person has: a concept stays that the vocabulary knows, or k share."""
+def keep_shared(db: duckdb.DuckDBPyConnection, of: str, instead: Node, whole: bool) -> Lookup:
+    """Put ``instead`` for every number that fewer than k people share.
+
+    A number in the wrong column may be anybody's: a count, a type or a unit says nothing that k people do not share.
+    """
     query = (
-        "SELECT count(*), :c FROM :t WHERE :c IS NOT NULL GROUP BY :c"
-        " HAVING count(*) >= :k OR :c IN (SELECT concept_id FROM extract.concept)"
+        "SELECT count(*) AS rows, :c AS value FROM :b WHERE :c IS NOT NULL AND :c IS DISTINCT FROM :i AND :unsure"
+        " GROUP BY :c HAVING count(DISTINCT person_id) < :k"
     )
-    return _replace_others(db, rows, of, instead, [value for _, value in run(db, query, c=of, t=rows, k=K)])
+    parts = {"c": column(of), "b": BASIS, "unsure": _unsure(of, whole)}
+    return _replaced(db, of, instead, query, i=instead, k=K, **parts)
 
 
-def _replace_others(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, instead: Node, common: list[Any]) -> int:
-    """Put ``instead`` for what is not ``common``."""
-    with _given(db, "common", value=common):
-        query = (
-            "UPDATE :t SET :c = :i WHERE :c IS NOT NULL AND :c IS DISTINCT FROM :i"
-            " AND :c NOT IN (SELECT given_value FROM common)"
-        )
-        return int(run(db, query, t=rows, c=of, i=instead)[0][0])
+def keep_known(db: duckdb.DuckDBPyConnection, rows: Node, of: str, instead: Node) -> Lookup:
+    """The same for places and clinicians, whom no person has: a concept stays that k of them share, or OMOP knows.
+
+    A concept of the site's own is not OMOP's.
+    """
+    query = (
+        "SELECT count(*) AS rows, :c AS value FROM :t WHERE :c IS NOT NULL AND :c IS DISTINCT FROM :i AND :c NOT IN"
+        " (SELECT concept_id FROM extract.concept WHERE concept_id < :own) GROUP BY :c HAVING count(*) < :k"
+    )
+    return _replaced(db, of, instead, query, c=column(of), t=rows, i=instead, own=OWN, k=K)
+
+
+def _replaced(db: duckdb.DuckDBPyConnection, of: str, instead: Node, query: str, **parts: Any) -> Lookup:
+    """Put ``instead`` for the values of a query, which counts their rows."""
+    into, name = table(f"{of} rare", "ruled"), f"{of} rare"
+    run(db, f"CREATE TABLE :made AS {query}", made=into, **parts)
+    changed = run(db, "SELECT sum(rows) FROM :made", made=into)[0][0]
+    if not changed:
+        return as_it_is(of)
+    value = sql("CASE WHEN :r IS NULL THEN :c ELSE :i END", r=column("value", name), c=column(of, "t"), i=instead)
+    return Lookup(value, _joined(into, name, "value", of), int(changed))

@@ -224,6 +224,16 @@ def described(table: str, path: Path) -> File:
     return File(table=table, file=path.name, sha256=_sha256(path), bytes=path.stat().st_size, rows=rows)
 
 
+def counted_values(path: Path) -> dict[str, int]:
+    """How many values each column of the Parquet file at ``path`` has, as the file itself says."""
+    held = parquet.read_metadata(path)
+    groups = [held.row_group(number) for number in range(held.num_row_groups)]
+    return {
+        held.schema.column(at).name: sum(group.num_rows - group.column(at).statistics.null_count for group in groups)
+        for at in range(held.num_columns)
+    }
+
+
 def vocabulary_digest(files: Iterable[File]) -> Digest:
     """One digest for the vocabulary's tables: of the SHA-256 of each."""
     return wire.digest_of({file.table: file.sha256 for file in files if file.table in VOCABULARY})
