@@ -1,12 +1,15 @@
 """A note in, a note without identifiers out: the levers in order, then surrogates, then the residual scan."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from vitrail.deid.text.dates import find_relative
 from vitrail.deid.text.dictionaries import Dictionaries, find_by_dictionary, shipped
@@ -20,8 +23,14 @@ from vitrail.deid.text.rules import find_by_rules
 from vitrail.deid.text.spans import Cleaned, Known, Span, joined, merged
 from vitrail.deid.text.surrogates import Draw, surrogate
 from vitrail.deid.text.tagger import find_by_tagger, shipped_tagger
+from vitrail.errors import VitrailError
 
 LEVERS = ("known", "dictionaries", "rules", "tagger")
+
+LONGEST = 1_000_000
+"""Characters of a note. A longer one is no note but a file, and is withheld unread, so that no note takes long."""
+
+TOO_LONG = f"it is longer than {LONGEST:,} characters"
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Cleaner:
 
         The same text, key, person and shift give the same result. Spans refer to ``text`` as it was given.
         """
+        if len(text) > LONGEST:
+            return Cleaned("", (), TOO_LONG)
         readable = plain(text)
         narrow = folded(readable.text)
         sight = page(narrow.text)
@@ -102,18 +113,38 @@ class Job:
 def clean_all(cleaner: Cleaner, jobs: Iterable[Job], processes: int = 1, batch: int = 64) -> Iterator[Cleaned]:
     """Clean notes in their order, in worker processes where more than one is asked for.
 
-    Only a few batches are in memory at once, however many notes there are.
+    Only a few batches are in memory at once, however many notes there are. Raises VitrailError where one is killed.
+    The workers end with the process that started them, whatever ends it.
     """
     coming = iter(jobs)
     if processes < 2:
         yield from (_done(cleaner, job) for job in coming)
         return
     # Fresh processes: a fork of one that has threads, as a database has, may never wake up.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
         waiting = deque(pool.submit(_batch, cleaner, group) for group in islice(_groups(coming, batch), 2 * processes))
         while waiting:
             yield from waiting.popleft().result()
             waiting.extend(pool.submit(_batch, cleaner, group) for group in islice(_groups(coming, batch), 1))
+    except BrokenProcessPool as error:
+        raise VitrailError(
+            "A process that cleans notes was killed.", "See that there is memory enough, and run it again."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent is gone: a worker holds both ends of its queue and would wait for ever."""
+    Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _groups(jobs: Iterator[Job], size: int) -> Iterator[list[Job]]:

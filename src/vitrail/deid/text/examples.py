@@ -8,7 +8,9 @@ as many as those with slots.
 import random
 from collections.abc import Callable
 
-from vitrail.deid.text.lexicon import listed, names_of, places, rows, words
+from vitrail.deid.text.frames import framed, nobody
+from vitrail.deid.text.inventions import ORIGINS, invented
+from vitrail.deid.text.lexicon import listed, names_of, places, words
 
 SENTENCES = """
 {N} is a {a}-year-old {sex} who presents with {sx}.
@@ -202,26 +204,32 @@ MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December|Jan|"
     "Feb|Mar|Apr|Jun|Jul|Aug|Sept|Oct|Nov|Dec"
 )
-ORIGINS = sorted({row["origin"] for row in rows("names.csv")})
 
 Piece = tuple[str, str]
 """A text and its label."""
 
 
 def sentence(dice: random.Random) -> list[Piece]:
-    """One sentence in pieces; in one of ten all capitals, in one of ten all lower case."""
-    template = dice.choice(SENTENCES if dice.random() < 0.6 else CLEAN)
+    """One sentence in pieces; now and then all of it, or its names alone, in capitals or in lower case."""
     sex = dice.choice("mf")
+    template = framed(dice) if dice.random() < 0.5 else dice.choice(SENTENCES if dice.random() < 0.6 else CLEAN)
     pieces: list[Piece] = []
     for at, part in enumerate(template.replace("}", "{").split("{")):
         pieces.append((part, "O") if at % 2 == 0 else fill(part, sex, dice))
-    case = dice.random()
-    change: Callable[[str], str] = str.upper if case < 0.1 else str.lower if case < 0.2 else str
-    return [(change(text), label) for text, label in pieces if text]
+    return _in_case([(text, label) for text, label in pieces if text], dice.random())
+
+
+def _in_case(pieces: list[Piece], share: float) -> list[Piece]:
+    """As they are; 15 % in capitals and 15 % in lower case; of 10 % and 6 % only the names."""
+    whole, names = share < 0.30, share < 0.46
+    change: Callable[[str], str] = str.upper if share < 0.15 or 0.30 <= share < 0.40 else str.lower
+    return [(change(text) if whole or (names and label == "NAME") else text, label) for text, label in pieces]
 
 
 def fill(slot: str, sex: str, dice: random.Random) -> Piece:
     """What stands in a slot, with its label."""
+    if slot in ("W", "X"):
+        return (_who(sex, dice), "NAME") if dice.random() < 0.55 else (_what(dice), "O")
     if slot in _PLAIN:
         return dice.choice(_PLAIN[slot].split("|")), "O"
     if slot in _MADE:
@@ -233,27 +241,28 @@ def fill(slot: str, sex: str, dice: random.Random) -> Piece:
 
 
 def given(sex: str, dice: random.Random) -> str:
-    """A given name, in one of four an invented one."""
-    return invented(dice) if dice.random() < 0.25 else dice.choice(names_of(f"{dice.choice(ORIGINS)}:{sex}"))
+    """A given name, every second time an invented one."""
+    return invented(dice) if dice.random() < 0.5 else dice.choice(names_of(f"{dice.choice(ORIGINS)}:{sex}"))
 
 
 def surname(dice: random.Random) -> str:
-    """A surname, in one of four an invented one, sometimes a double one."""
-    one = invented(dice) if dice.random() < 0.25 else dice.choice(names_of(f"{dice.choice(ORIGINS)}:s"))
+    """A surname, every second time an invented one, sometimes a double one."""
+    one = invented(dice) if dice.random() < 0.5 else dice.choice(names_of(f"{dice.choice(ORIGINS)}:s"))
     return f"{one}-{surname(dice)}" if dice.random() < 0.04 else one
 
 
-_ONSETS = sorted(listed("b br c ch d dr f g gr h j k kh kl l m n ng ny p ph pr q r s sh st sv t th tr ts v w x y z zh"))
-_VOWELS = sorted(listed("a e i o u ai au ao ei ia ie io oa ou ua uy y"))
-_ENDS = listed("n m r l s t k ng nd rt ch sk v th sh d nko wski dze ez yan ova oglu poulos berg ssen")
-_CODAS = ["", "", "", *sorted(_ENDS)]
+def _who(sex: str, dice: random.Random) -> str:
+    """Somebody as a sentence names them: by one name more often than by more."""
+    return dice.choice((full, given, lambda _, dice: surname(dice)))(sex, dice)
 
 
-def invented(dice: random.Random) -> str:
-    """A word like a name that is in no list."""
-    count = dice.choice((1, 2, 2, 2, 3))
-    body = "".join(dice.choice(_ONSETS) + dice.choice(_VOWELS) for _ in range(count)) + dice.choice(_CODAS)
-    return body.capitalize()
+def _what(dice: random.Random) -> str:
+    """What is nobody: common words, a drug, a disease, a symptom, a name in medicine."""
+    return dice.choice((nobody, nobody, nobody, nobody, _drug, _term, _illness))(dice)
+
+
+def _illness(dice: random.Random) -> str:
+    return dice.choice(f"{SYMPTOMS}|{DISEASES}|{LABS}".split("|"))
 
 
 def full(sex: str, dice: random.Random) -> str:

@@ -82,9 +82,13 @@ def _pieces_left(left: str, known: Known, common: frozenset[str]) -> bool:
 
 def _lowered(text: str) -> str:
     """Lower case without accents; what is no ASCII after that is left out. What was taken out stays as a mark."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return text.lower()
+    return (text if text.isascii() else "".join(map(_bare, text))).lower()
+
+
+@lru_cache(maxsize=20_000)
+def _bare(character: str) -> str:
+    """One at a time: to normalize a long run of accents takes the square of its length."""
+    return unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
 
 
 def _within_words(word: str, lowered: str) -> bool:

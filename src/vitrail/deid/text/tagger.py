@@ -24,12 +24,15 @@ from vitrail.deid.text.page import Page
 from vitrail.deid.text.spans import CATEGORIES, Category, Span
 
 LABELS = ("O", *CATEGORIES)
-BUCKETS = 8192
+BUCKETS = 16384
 REACH = 3
 """Words to the left and to the right that are looked at."""
 
 STRANGE = "\x01"
-"""Marks a common word, in training, as one that no list has: rare words of the language are no names either."""
+"""Marks a word, in training, as one that no list has: rare words of the language are no names, and rare names are."""
+
+BLOCK = 4096
+"""Words that are scored at once."""
 
 MOST_WORDS = 100_000
 """Words that are kept with what they are; past this many, all are forgotten."""
@@ -56,20 +59,22 @@ def features(key: str) -> list[int]:
     fresh, raw = key[:1] == "\n", key.lstrip("\n\x01")
     word = raw.lower()
     lists = lexicon()
-    plain = word in lists.common and STRANGE not in key
+    listed = STRANGE not in key
+    plain = listed and word in lists.common
     named = ["bias", f"shape={shape(raw)}"]
     if plain or len(word) == 1 or word in _FACILITY:
         named.append(f"word={word}")
-    if word in lists.terms:
+    if listed and word in lists.terms:
         named += [f"term={word}", "term"]
     if word.isalpha() and len(word) > 2:
         named += [f"end={word[-3:]}", f"end={word[-2:]}", f"begin={word[:2]}"]
+        named += [f"within={piece}" for piece in {f"^{word}$"[at : at + 3] for at in range(min(len(word), 16))}]
     flags = (
         plain,
-        word in lists.given,
-        word in lists.surname,
-        word in lists.nicknames,
-        word in _town_words(),
+        listed and word in lists.given,
+        listed and word in lists.surname,
+        listed and word in lists.nicknames,
+        listed and word in _town_words(),
         word in _CALENDAR,
     )
     named += [f"in={at}" for at, flag in enumerate(flags) if flag]
@@ -110,12 +115,18 @@ class Tagger:
     vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def scores(self, page: Page) -> Floats:
-        """The score of each label for each word: words x labels."""
-        weights = self.weights
-        width = weights.words.shape[1]
-        padded = np.zeros((len(page.words) + 2 * REACH, width), np.float32)
-        padded[REACH:-REACH] = self._vectors(keys(page))
-        window = np.concatenate([padded[at : at + len(page.words)] for at in range(2 * REACH + 1)], axis=1)
+        """The score of each label for each word: words x labels. A block of words at a time, so memory is bounded."""
+        words, weights = keys(page), self.weights
+        blocks = [self._scores(words, first, weights) for first in range(0, len(words), BLOCK)]
+        return np.concatenate(blocks)
+
+    def _scores(self, words: Sequence[str], first: int, weights: Weights) -> Floats:
+        """The scores of a block of words, with their neighbours; beyond the ends of the page there is nothing."""
+        last = min(first + BLOCK, len(words))
+        begin, end = max(0, first - REACH), min(len(words), last + REACH)
+        padded = np.zeros((last - first + 2 * REACH, weights.words.shape[1]), np.float32)
+        padded[begin - first + REACH : end - first + REACH] = self._vectors(words[begin:end])
+        window = np.concatenate([padded[at : at + last - first] for at in range(2 * REACH + 1)], axis=1)
         hidden = np.maximum(window @ weights.inner + weights.inner_bias, 0)
         return np.asarray(hidden @ weights.outer + weights.outer_bias, np.float32)
 
@@ -212,12 +223,12 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
     if page.flat:
         return sure > (FLAT_LISTED if listed else FLAT)
     if not any(each[0].isupper() for each in raw):
-        return False
+        return sure > SMALL
     doubtful = len(words) == 1 and (page.begins_sentence(first) or (raw[0].isupper() and len(raw[0]) > 1))
     return sure > (0 if listed else DOUBTFUL if doubtful else UNLISTED)
 
 
-FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED = 4.0, 0.0, 4.0, 0.5
+FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED, SMALL = 0.5, 0.0, 0.5, 0.0, 3.0
 """How much higher than 'no identifier' a category must score, by what speaks against it. Chosen on the dev part of
 ASQ-PHI and the train files of the carriers."""
 

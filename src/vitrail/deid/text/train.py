@@ -51,7 +51,7 @@ KINDS: dict[str, Category] = {
 """The types of ASQ-PHI by our categories; another type is an identifier too."""
 
 WIDTH, HIDDEN = 20, 48
-SENTENCES, PASSES, BATCH = 60_000, 8, 4096
+SENTENCES, PASSES, BATCH = 120_000, 5, 4096
 IGNORED = -1
 
 
@@ -110,15 +110,20 @@ def labelled(text: str, spans: Iterable[Span], doubtful: bool = False) -> Exampl
     named = keys(sight)
     if doubtful:
         labels = [IGNORED if not label and _doubtful(sight, at) else label for at, label in enumerate(labels)]
-    return Example([_estranged(key) if not label else key for key, label in zip(named, labels, strict=True)], labels)
+    return Example([_estranged(key, label) for key, label in zip(named, labels, strict=True)], labels)
 
 
-def _estranged(key: str) -> str:
-    """The key, for one common word in sixteen as if no list had it."""
+def _estranged(key: str, label: int) -> str:
+    """The key, for one common word in eight and for every second name as if no list had it."""
     word = key.lstrip("\n")
-    if len(word) < 4 or not word.isalpha() or word.lower() not in lexicon().common or next(_TURNS) % 16:
+    if len(word) < 3 or not word.isalpha() or label not in (0, _NAME):
         return key
-    return key.replace(word, STRANGE + word)
+    if label == 0 and (len(word) < 4 or word.lower() not in lexicon().common):
+        return key
+    return key if next(_TURNS) % (2 if label else 8) else key.replace(word, STRANGE + word)
+
+
+_NAME = LABELS.index("NAME")
 
 
 _TURNS = itertools.count()
@@ -166,7 +171,7 @@ def _swapped(query: Query, dice: random.Random) -> Iterator[Piece]:
 
 
 def of_carriers(folder: Path, dice: random.Random) -> Iterator[Example]:
-    """The notes of the carriers' train files, twice: as they are, and with names planted."""
+    """The notes of the carriers' train files: as they are and with names planted, and both again in one case."""
     cleaner = Cleaner(bytes(32), levers=("dictionaries", "rules"))
     for name, column in (
         ("carrier-acibench/train.csv", "note"),
@@ -174,8 +179,13 @@ def of_carriers(folder: Path, dice: random.Random) -> Iterator[Example]:
     ):
         with (folder / name).open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                yield labelled(row[column], cleaner.clean(row[column], None, 0, None).spans, doubtful=True)
-                yield _planted(row[column], cleaner, dice)
+                for example in (
+                    labelled(row[column], cleaner.clean(row[column], None, 0, None).spans, doubtful=True),
+                    _planted(row[column], cleaner, dice),
+                ):
+                    yield example
+                    change = dice.choice((str.upper, str.lower))
+                    yield Example([change(key) for key in example.keys], example.labels)
 
 
 def _planted(text: str, cleaner: Cleaner, dice: random.Random) -> Example:
@@ -279,6 +289,7 @@ def fit(made: Material, seed: int = 1) -> Weights:
                 square += 0.001 * (slope * slope - square)
                 array -= rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-7)
         print(f"pass {number + 1} of {PASSES}: loss {np.mean(losses):.4f}")
+    weights.words[np.asarray(made.table.sum(axis=0)).ravel() == 0] = 0  # what was never seen says nothing
     return weights
 
 
