@@ -7,9 +7,10 @@ from pathlib import Path
 import duckdb
 
 from vitrail.ingest.extract import Columns
-from vitrail.ingest.fhir_drugs import product
+from vitrail.ingest.fhir_drugs import NO_ORDER, NOT_TO_DO, product
 from vitrail.ingest.fhir_elements import Element, Unfit, identified, own_id, parts, text
-from vitrail.ingest.fhir_files import OTHER, Entry, Stretch, stretches
+from vitrail.ingest.fhir_events import UNTRUE
+from vitrail.ingest.fhir_files import DELETED, OTHER, Entry, Stretch, stretches
 from vitrail.ingest.fhir_identity import known_identifiers, merges
 from vitrail.ingest.fhir_notes import RESULTS
 from vitrail.ingest.fhir_observations import GROUPS
@@ -19,7 +20,7 @@ from vitrail.ingest.fhir_resources import READ
 from vitrail.ingest.fhir_types import STATUSES
 from vitrail.ingest.records import Account
 from vitrail.ingest.source_records import KINDS, Counts, open_records
-from vitrail.ingest.standard import load_source_records
+from vitrail.ingest.standard import UNUSED, load_source_records
 
 NOT_HELD = "no snapshot holds resources of its type"
 GUARDS = "no snapshot holds resources of its type; its names guard the notes"
@@ -30,8 +31,8 @@ READ_EXTENSIONS = ("us-core-race", "us-core-ethnicity", "us-core-birthsex", "pat
                    "patient-birthPlace")  # fmt: skip
 
 MEANT = (
-    NOT_HELD, GUARDS, GROUPS, RESULTS, OTHER,
-    *sorted({f"its status is {status}" for _, not_happened in STATUSES.values() for status in not_happened}),
+    NOT_HELD, GUARDS, GROUPS, RESULTS, OTHER, DELETED, NO_ORDER, NOT_TO_DO, UNUSED,
+    *sorted({f"its status is {each}" for each in {*UNTRUE, *(s for _, no in STATUSES.values() for s in no)}}),
 )  # fmt: skip
 """The reasons for which a resource is not loaded though nothing is wrong with it."""
 

@@ -15,8 +15,11 @@ from vitrail.ingest.fhir_elements import (
     text,
 )
 from vitrail.ingest.fhir_reading import NO_CODE, Made, Reading, Row, event, needed
-from vitrail.ingest.fhir_types import INTENTS
+from vitrail.ingest.fhir_types import INTENTS, NO_ORDERS
 from vitrail.ingest.standard import ADMINISTRATION, DISPENSING, PRESCRIPTION, REPORTED
+
+NO_ORDER = "it is no order"
+NOT_TO_DO = "it says what not to do"
 
 
 def _medication(resource: Element, reading: Reading) -> Row:
@@ -44,10 +47,11 @@ def _whole(count: str | None) -> str | None:
 
 def medication_request(resource: Element, reading: Reading) -> Made:
     """An order for a drug, from the day that its dosage says, else of the order itself."""
-    if text(resource, "intent") not in INTENTS:
-        raise Unfit("it is no order")
+    intent = text(resource, "intent")
+    if intent not in INTENTS:
+        raise Unfit(NO_ORDER if intent in NO_ORDERS else "intent is not as FHIR has it")
     if flag(resource, "doNotPerform"):
-        raise Unfit("it says what not to do")
+        raise Unfit(NOT_TO_DO)
     supply = part(resource, "dispenseRequest")
     dosage = next(iter(parts(resource, "dosageInstruction")), {})
     begun, ended = period(part(part(dosage, "timing"), "repeat"), "boundsPeriod")

@@ -24,12 +24,15 @@ from vitrail.ingest.standard import (
 
 PROBLEM_LIST = "http://terminology.hl7.org/CodeSystem/condition-category"
 CONDITION_STATUS = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+UNTRUE = ("refuted", "entered-in-error")
+"""What may be said of a condition or an allergy that the person does not have."""
+
 ALLERGY_STATUS = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 
 
 def _verified(resource: Element, system: str) -> None:
     status = coding_of([part(resource, "verificationStatus")], system)
-    if status in ("refuted", "entered-in-error"):
+    if status in UNTRUE:
         raise Unfit(f"its status is {status}")
 
 

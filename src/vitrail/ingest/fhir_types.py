@@ -66,3 +66,6 @@ STATUSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = _read()
 
 INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 """The intents of a MedicationRequest that is an order, and no proposal, plan or option."""
+
+NO_ORDERS = frozenset({"proposal", "plan", "option"})
+"""The other intents that FHIR has (https://hl7.org/fhir/R4/valueset-medicationrequest-intent.html)."""

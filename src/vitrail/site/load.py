@@ -21,6 +21,7 @@ from vitrail.ingest import fhir, synthea
 from vitrail.ingest.cdm import ELSEWHERE, NOT_HELD, NOT_OMOP
 from vitrail.ingest.extract import Extract
 from vitrail.ingest.mapped import LEFT_OUT
+from vitrail.ingest.records import MERGED
 from vitrail.ingest.source import Format, ingest, whole
 from vitrail.omop.snapshot import (
     Calendar,
@@ -39,7 +40,7 @@ from vitrail.site.staging import kept_for, staging
 from vitrail.site.unmapped import write_unmapped
 from vitrail.study.word import Digest
 
-MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP, *fhir.MEANT, *synthea.MEANT)
+MEANT = (LEFT_OUT, NOT_HELD, ELSEWHERE, NOT_OMOP, MERGED, *fhir.MEANT, *synthea.MEANT)
 """Reasons for which a row is quarantined because somebody said so, and nothing is wrong."""
 
 DEATHS: Mapping[Format, str] = {
