@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -85,6 +86,17 @@ def test_two_loads_of_one_source_give_one_snapshot(tmp_path: Path, source: Path)
     assert first.id == again.id == elsewhere.id
     assert {path.name for path in where.snapshots.iterdir()} == {first.path.name, "current"}
     assert loaded(site(tmp_path / "third", secret="00" * 32), source).id != first.id
+
+
+def test_the_day_of_a_load_changes_nothing_but_what_lies_in_the_future(tmp_path: Path, source: Path) -> None:
+    """Loaded on another day, the snapshot is the same; a date that was in the future then is counted then."""
+    where, then, now = site(tmp_path / "site"), date(2019, 1, 1), date(2026, 11, 23)
+    future, past = loaded(where, source, today=then), loaded(where, source, today=now)  # observed until 2020-12-31
+    assert future.manifest.files == past.manifest.files
+    differing = {(each.name, each.field) for each in {*future.manifest.checks} ^ {*past.manifest.checks}}
+    assert differing == {("plausibleValueHigh", "observation_period_end_date")}
+    shifted = [loaded(where, source, today=day, profile="expert-determination").id for day in (then, now)]
+    assert shifted[0] == shifted[1]
 
 
 def test_a_person_keeps_the_id_when_others_come(tmp_path: Path, source: Path) -> None:
