@@ -81,6 +81,20 @@ def test_the_rest_is_as_it_was(site: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_the_proof_says_that_it_is_of_the_load_and_how_many_left_since(site: Path, tmp_path: Path) -> None:
+    assert "opted out" not in run("site", "proof", site).out
+    assert current(site).manifest.erased is None
+    erase(site, tmp_path, *OUT)
+    erase(site, tmp_path, PEOPLE)
+    assert current(site).manifest.erased == len(OUT) + 1
+    said = run("site", "proof", site).out
+    assert "4 persons opted out since" in said
+    page = Path(said.strip().rpartition(" ")[2]).read_text()
+    assert "4 persons opted out since" in page
+    assert f"{PEOPLE} people" in page
+    assert loaded(site, tmp_path / "source").manifest.erased is None
+
+
 def test_erasing_twice_is_erasing_once(site: Path, tmp_path: Path) -> None:
     erase(site, tmp_path, *OUT)
     once = current(site).id

@@ -37,6 +37,10 @@ def proof(
     if as_json:
         typer.echo(json.dumps(found.model_dump(mode="json", exclude_none=True)))
         return
+    if snapshot.manifest.erased:
+        typer.echo(
+            f"  {snapshot.manifest.erased:,} persons opted out since; all figures are of the load, before they left."
+        )
     for each in found.attempts:
         typer.echo(f"  {each.attack:<20}{each.outcome:<10}{each.right:>8,} right of {each.guesses:,} guesses;"
                    f" its control {each.control_right:,} of {each.control_guesses:,}")  # fmt: skip

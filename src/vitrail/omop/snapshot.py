@@ -110,7 +110,8 @@ class Manifest(Word):
     reaching back to the first and on to the last event of the person where it says so; or from the first to the last
     event of the person, where the source has none. ``removed`` and ``ruled`` say what
     deidentification did, ``proof`` is the content hash of its proof pack. ``deaths`` says where the source knows of
-    deaths from, ``derived`` what was made, merged or inferred by a convention.
+    deaths from, ``derived`` what was made, merged or inferred by a convention. ``erased`` persons opted out and left
+    after the load; ``checks``, ``ruled`` and ``proof`` are of the load, and count them.
     """
 
     vitrail: Literal["snapshot/1"]
@@ -131,6 +132,7 @@ class Manifest(Word):
     removed: tuple[Removed, ...] = ()
     ruled: tuple[Ruled, ...] = ()
     proof: Digest | None = None
+    erased: int | None = None
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:

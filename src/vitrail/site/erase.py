@@ -139,7 +139,7 @@ def _without(site: SiteDirectory, before: Snapshot, persons: NDArray[np.int32]) 
         count = sum(each.rows for each in removed if each.table == "person")
         if count == 0:
             return before, 0
-        return publish(site.snapshots, partial, _manifest(before.manifest, tuple(files), tuple(removed))), count
+        return publish(site.snapshots, partial, _manifest(before.manifest, tuple(files), tuple(removed), count)), count
 
 
 def _copy(db: duckdb.DuckDBPyConnection, of: Table, source: Path, target: Path) -> None:
@@ -150,6 +150,7 @@ def _copy(db: duckdb.DuckDBPyConnection, of: Table, source: Path, target: Path) 
     run(db, copy, source=str(source), target=str(target), order=order)
 
 
-def _manifest(before: Manifest, files: tuple[File, ...], removed: tuple[Removed, ...]) -> Manifest:
-    """What the manifest said, of fewer rows. Checks and proof are those of the load."""
-    return before.model_copy(update={"files": files, "removed": (*before.removed, *removed)})
+def _manifest(before: Manifest, files: tuple[File, ...], removed: tuple[Removed, ...], erased: int) -> Manifest:
+    """What the manifest said, of fewer rows. Checks and proof stay those of the load, for they need its source."""
+    erased += before.erased or 0
+    return before.model_copy(update={"files": files, "removed": (*before.removed, *removed), "erased": erased})
