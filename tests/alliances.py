@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.commands import run
 from vitrail import wire
 from vitrail.errors import TransportError
 from vitrail.hub.directory import HubDirectory
@@ -70,9 +71,9 @@ analyses:
 
 def vitrail(*words: object) -> str:
     """What a command prints; its own words are in the failure where it fails."""
-    done = subprocess.run([sys.executable, "-m", "vitrail.cli", *map(str, words)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    said = run(*words)
+    assert said.status == 0, said.err
+    return said.out
 
 
 def until(look: Callable[[], Any], patience: float = 30.0) -> Any:
@@ -194,18 +195,18 @@ class Inside:
     study: str
 
     @staticmethod
-    def of(root: Path, study_file: Path) -> "Inside":
+    def of(root: Path, study_file: Path, sites: Sequence[str] = SITES) -> "Inside":
         hub = HubDirectory.open(root / "hub")
         registry = Registry(hub.store(), SigningKey.read(hub.key))
         exchange = Exchange(registry, lambda study: advance(registry, study))
         agents = {}
-        for name in SITES:
+        for name in sites:
             node = Node.open(root / name)
             mailbox = LocalMailbox(exchange, name, node.key, registry.key.public)
             agents[name] = Agent(node, mailbox, lambda _: None)
         inside = Inside(registry, agents, registry.propose(read_study(study_file)))
         advance(registry, inside.study)
-        for name in SITES:
+        for name in sites:
             inside.receive(name)
         return inside
 
@@ -216,7 +217,7 @@ class Inside:
             agent.inbox.receive(message)
 
     def approve(self, *names: str) -> None:
-        for name in names or SITES:
+        for name in names or self.agents:
             node = self.agents[name].node
             review.approve(node, self.study, SigningKey.read(node.directory.steward_key), date(2099, 1, 1))
 

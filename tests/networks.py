@@ -1,35 +1,31 @@
-"""From extracts to evidence by the commands that people call, each node a process of its own."""
+"""From extracts to evidence by the commands that people call, the nodes' agents objects of this process.
 
-import socket
+That nodes are processes of their own, and speak by HTTP, is what `tests/system/test_network.py` is about.
+"""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.alliances import Alliance, until, vitrail
+from tests.alliances import Inside, vitrail
 from vitrail.study.evidence import Evidence
 
-
-def alliance_at(root: Path) -> Alliance:
-    """An alliance in a directory of its own, on a free port; nothing is made yet."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Alliance(root, free.getsockname()[1])
+Sources = Mapping[str, Sequence[object]]
+"""The words after ``site load DIR``, by site."""
 
 
-def evidence_of(alliance: Alliance, study: Path, policy: str, sources: Mapping[str, Sequence[object]]) -> Evidence:
-    """The evidence of a study file over sites that load ``sources``: the words after ``site load DIR``, by site."""
-    vitrail("hub", "init", alliance.hub, "--port", alliance.port)
+def evidence_of(root: Path, study: Path, policy: str, sources: Sources) -> Evidence:
+    """The evidence of a study file over sites that load ``sources``, made in ``root``."""
+    hub = root / "hub"
+    vitrail("hub", "init", hub, "--port", 8000)
     for name, words in sources.items():
-        site, kit = alliance.root / name, alliance.root / f"{name}-kit"
+        site, kit = root / name, root / f"{name}-kit"
         vitrail("site", "init", site, "--name", name, "--policy", policy)
         vitrail("site", "load", site, *words, "--format", "csv", "--profile", "already-deidentified")
-        vitrail(
-            "alliance", "add", alliance.hub, "--site-key", site / "keys" / "agent.pub", "--name", name, "--kit", kit
-        )
+        vitrail("alliance", "add", hub, "--site-key", site / "keys" / "agent.pub", "--name", name, "--kit", kit)
         vitrail("site", "join", kit, site)
-    for name in ("hub", *sources):
-        alliance.start(name)
-    until(lambda: alliance.get("/evidence") is not None, patience=60)
-    asked = alliance.propose(study)
-    alliance.approve(asked, tuple(sources))
-    until(lambda: alliance.done(asked), patience=240)
-    return Evidence.model_validate_json(alliance.evidence(asked))
+    inside = Inside.of(root, study, tuple(sources))
+    try:
+        inside.approve()
+        return inside.finish()
+    finally:
+        inside.close()

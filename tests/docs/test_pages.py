@@ -3,8 +3,6 @@
 import ast
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -14,6 +12,7 @@ from typing import get_args
 import pytest
 import yaml
 
+from tests.commands import run
 from vitrail.errors import VitrailError
 from vitrail.study.analyses.predict import Predict
 from vitrail.study.reader import parse_study
@@ -44,12 +43,12 @@ def named(words: list[str]) -> list[str]:
 
 @cache
 def usage(*names: str) -> str:
-    run = subprocess.run(
-        [sys.executable, "-m", "vitrail.cli", *names, "--help"],
-        capture_output=True, text=True, timeout=60, check=False, env={"COLUMNS": "200", "NO_COLOR": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, f"vitrail {' '.join(names)}: {run.stderr}"
-    return run.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        patch.setenv("NO_COLOR", "1")
+        said = run(*names, "--help")
+    assert said.status == 0, f"vitrail {' '.join(names)}: {said.err}"
+    return said.out
 
 
 def said_commands() -> list[tuple[str, list[str]]]:

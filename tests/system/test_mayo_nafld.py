@@ -1,31 +1,21 @@
-"""A real cohort of the Mayo Clinic (17,549 people), as two sites of half the people each, through real processes.
+"""A real cohort of the Mayo Clinic (17,549 people), as two sites of half the people each.
 
 The sites keep the default policy, so what comes back is rounded to 5: it is held against the exact numbers that pandas
 reads from the original files, within 2 for each site.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from tests.alliances import Alliance
-from tests.networks import alliance_at, evidence_of
+from tests.networks import evidence_of
 from vitrail.omop.snapshot import read_manifest
 from vitrail.study.analyses.characterise import CharacteriseEvidence
 
 STUDY = Path(__file__).parents[2] / "studies" / "mayo-nafld"
 HALVES = {"even": 0, "odd": 1}
 ROWS_IN = {"people": 17_549, "labs": 400_123, "events": 34_340}
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[Alliance]:
-    made = alliance_at(tmp_path)
-    yield made
-    made.stop()
 
 
 def exact(nafld: Path, remainder: int) -> tuple[int, int]:
@@ -38,16 +28,15 @@ def exact(nafld: Path, remainder: int) -> tuple[int, int]:
     return len(both), int((both.diabetes > both.start).sum())
 
 
-@pytest.mark.timeout(900)
-def test_two_halves_of_one_cohort_are_characterised(alliance: Alliance, test_data: Path) -> None:
+def test_two_halves_of_one_cohort_are_characterised(tmp_path: Path, test_data: Path) -> None:
     nafld = test_data / "real" / "mayo_nafld"
     means = ("--vocabulary", STUDY / "vocabulary", "--mapping")
     sources = {half: (nafld, *means, STUDY / f"{half}.yaml") for half in HALVES}
-    found = evidence_of(alliance, STUDY / "study.yaml", "default", sources).findings["people and outcomes"]
+    found = evidence_of(tmp_path, STUDY / "study.yaml", "default", sources).findings["people and outcomes"]
     assert isinstance(found, CharacteriseEvidence)
     assert found.refused == {}
     for half, remainder in HALVES.items():
-        accounted(alliance.root / half)
+        accounted(tmp_path / half)
         with_nafld, with_diabetes = exact(nafld, remainder)
         entered = next(each for each in found.attrition[half] if each.cohort == "people with NAFLD").steps[-1].count
         rate = next(each for each in found.rates[half] if each.name == "diabetes with NAFLD")

@@ -1,4 +1,4 @@
-"""Four real hospitals (UCI Heart Disease), each a site of its own, through real processes.
+"""Four real hospitals (UCI Heart Disease), each a site of its own.
 
 The federated model is held against the pooled fit by statsmodels on the same 740 people, read straight from the
 hospitals' files: coefficients and standard errors within 1e-8, which is what Newton's method at a step of 1e-8 and
@@ -6,7 +6,6 @@ the conditioning of the raw units (condition number of X about 4,000) leave of d
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,8 @@ import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from tests.alliances import Alliance, vitrail
-from tests.networks import alliance_at, evidence_of
+from tests.alliances import vitrail
+from tests.networks import evidence_of
 from vitrail.study.analyses.predict import Fit, PredictEvidence
 
 HOSPITALS = {"cleveland": 303, "hungarian": 261, "switzerland": 46, "va": 130}
@@ -28,18 +27,11 @@ def heart(test_data: Path) -> Path:
     return test_data / "real" / "uci_heart"
 
 
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[Alliance]:
-    made = alliance_at(tmp_path)
-    yield made
-    made.stop()
-
-
-def run(alliance: Alliance, heart: Path, policy: str) -> PredictEvidence:
+def run(root: Path, heart: Path, policy: str) -> PredictEvidence:
     """The committed study over the four hospitals, each site guarded by the named policy."""
     means = ("--mapping", STUDY / "mapping.yaml", "--vocabulary", STUDY / "vocabulary")
     sources = {name: (heart / f"processed.{name}.data", *means) for name in HOSPITALS}
-    finding = evidence_of(alliance, STUDY / "study.yaml", policy, sources).findings[NAME]
+    finding = evidence_of(root, STUDY / "study.yaml", policy, sources).findings[NAME]
     assert isinstance(finding, PredictEvidence)
     return finding
 
@@ -72,9 +64,8 @@ def same(fit: Fit, rows: list[NDArray[np.float64]]) -> float:
     return float(max(np.abs(found[:, 0] - parameters).max(), np.abs(found[:, 1] - errors).max()))
 
 
-@pytest.mark.timeout(600)
-def test_the_federated_model_is_the_pooled_one(alliance: Alliance, heart: Path) -> None:
-    found = run(alliance, heart, "public-data")
+def test_the_federated_model_is_the_pooled_one(tmp_path: Path, heart: Path) -> None:
+    found = run(tmp_path, heart, "public-data")
     rows = {name: complete_rows(heart, name) for name in HOSPITALS}
     assert {name: len(each) for name, each in rows.items()} == HOSPITALS
     fits = {fit.name: fit for fit in found.fits}
@@ -93,13 +84,12 @@ def test_the_federated_model_is_the_pooled_one(alliance: Alliance, heart: Path) 
             assert 0 <= low <= area <= high <= 1  # type: ignore[operator]
 
 
-@pytest.mark.timeout(600)
-def test_the_default_policy_refuses_the_small_hospitals(alliance: Alliance, heart: Path) -> None:
-    found = run(alliance, heart, "default")
+def test_the_default_policy_refuses_the_small_hospitals(tmp_path: Path, heart: Path) -> None:
+    found = run(tmp_path, heart, "default")
     assert {"va", "switzerland"} <= set(found.refused)
     assert set(found.refused.values()) == {"disclosure"}
     for name in ("va", "switzerland"):
-        (shown,) = json.loads(vitrail("site", "review", alliance.root / name, "--json"))
+        (shown,) = json.loads(vitrail("site", "review", tmp_path / name, "--json"))
         print(name, json.dumps(shown["refusals"], indent=2))
         assert shown["refusals"]
         assert {refusal["code"] for refusal in shown["refusals"]} == {"disclosure"}
