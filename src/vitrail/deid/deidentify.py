@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from vitrail.deid import places, rare
+from vitrail.deid import own, places, rare
 from vitrail.deid.columns import ACTIONS, action
 from vitrail.deid.notes import HELD, clean_notes
 from vitrail.deid.persons import OPTED_OUT, PERSONS
@@ -87,6 +87,8 @@ class Writer:
         """The rows that stay, with new person ids and moved days; keys and references are still the source's."""
         query = exp.select(*(exp.alias_(self._column(of, each), each.name) for each in self.columns[of.name]))
         query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
+        if of.name in VOCABULARY and self.profile.rare:
+            return query.where(own.held(of.name))
         if not _of_persons(of):
             return query
         query = query.join(exp.alias_(PERSONS.copy(), "p", table=True), on=sql("p.source = t.person_id"))
@@ -203,6 +205,8 @@ class Writer:
         lost = count - kept
         if lost == 0:
             return []
+        if of.name in VOCABULARY and self.profile.rare:
+            return [Removed(table=of.name, reason=own.FEW_HAVE, rows=lost)]
         held = self.held if of.name == "note" else 0
         out, gone = self._of_nobody(table(of.name, "extract")) if _of_persons(of) else (0, 0)
         trimmed = lost - out - gone - held
@@ -247,6 +251,8 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
     rows = {name: int(run(writer.db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in names}
     done, began = 0, time.monotonic()
     for name in names:
+        if name == VOCABULARY[0]:  # the last tables: what concepts the others have is known by then
+            own.list_held(writer.db, writer.into, writer.columns)
         if rows[name]:
             tell(f"deidentifying {name}: {_progress(rows[name], done, sum(rows.values()), time.monotonic() - began)}")
         done += rows[name]
