@@ -107,15 +107,6 @@ _PLAIN_STREETS = listed("""
 _PLACE_STARTS = listed(
     "new los las san santa el fort ft st saint mount mt north south east west cape port lake palo des"
 )
-_MOVES = listed("""
-    seen admitted treated hospitalized evaluated transferred discharged presented presenting referred followed
-    visited operated performed surgery moved sent transported returned released visit appointment care stay living
-    resides residing lives
-""")
-_LIVES = listed("""
-    lives live lived living resides residing born raised moved works working grew home house based office care school
-    native family apartment farm hospital clinic church job seen hospitalized stationed vacation vacationing
-""")
 _HALLOWED_THINGS = listed("wort valve medical device elbow dance vitus fire")
 _ROOM = re.compile(
     r"(?:room|rm|bed|bay|suite|ste|apt|apartment|ward|icu\sbed|unit|building|bldg|floor|cubicle|pod|"
@@ -135,6 +126,7 @@ ABBREVIATIONS = listed("""
     AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK
     OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR ON QC BC AB
 """)
+_WHERE = frozenset(("in", "from", "at", "near"))
 _DOUBLE = listed("""
     MD PA MS MA OR IN ME HI OK LA ID CO CT MI AL DE PR AB
 """)
@@ -142,7 +134,7 @@ _DOUBLE = listed("""
 
 
 _SOUGHT = HEADS | _TAILED | _LOOSE | STREETS | _ROOMS | frozenset(map(str.lower, ABBREVIATIONS))
-_SOUGHT |= listed("unit floor p po zip postal st saint at to from in")
+_SOUGHT |= listed("unit floor p po zip postal st saint")
 
 
 def find_localities(page: Page) -> Iterator[Span]:
@@ -163,8 +155,6 @@ def find_localities(page: Page) -> Iterator[Span]:
             yield from _state(page, index)
         if word in ("st", "saint") and page.raw[index][0].isupper():
             yield from _saint(page, index)
-        if word in ("at", "to", "from", "in"):
-            yield from _whither(page, index, word)
 
 
 def _institution(page: Page, index: int, word: str) -> Iterator[Span]:
@@ -318,6 +308,7 @@ def _continues(page: Page, at: int, index: int) -> bool:
         return True
     return (
         (joined and page.words[at - 1] != "in" and word not in lexicon().common)
+        or (at > index and page.strange(at) and (joined or page.strange(at - 1)))
         or (joined and word in _HALLOWED)
         or (at - 1 >= index and page.words[at - 1] in ("saint", "st", "."))
     )
@@ -336,24 +327,6 @@ def _saint(page: Page, index: int) -> Iterator[Span]:
     )
     if not street and not _HALLOWED_THINGS & set(page.words[last : last + 1]):
         yield Span(page.starts[index], page.end(last - 1), "LOCATION", "rule")
-
-
-def _whither(page: Page, index: int, word: str) -> Iterator[Span]:
-    """'seen at Cedar Crest': capital words of no language after where somebody was seen or taken to."""
-    moves = _LIVES if word == "in" else _MOVES
-    if page.flat or not (word == "at" or any(each in moves for each in page.words[max(0, index - 3) : index])):
-        return
-    first = index + 2 if page.words[index + 1 : index + 2] == ["the"] else index + 1
-    last, lists = first, lexicon()
-    while last < len(page.words) and last - first < 4 and page.raw[last].isalpha() and page.raw[last][0].isupper():
-        of_language = page.words[last] in lists.common and not page.namelike(last)
-        if of_language or "\n" in page.text[page.end(last - 1) : page.starts[last]]:
-            break
-        last += 1
-    words = page.words[first:last]
-    whole = all(len(each) > 2 and each not in lists.terms for each in words)
-    if words and whole and not (page.raw[first].isupper() and len(words) == 1 and (word != "at" or len(words[0]) < 4)):
-        yield Span(page.starts[first], page.end(last - 1), "LOCATION", "rule")
 
 
 def _street(page: Page, index: int, word: str) -> Iterator[Span]:
@@ -432,12 +405,17 @@ def _address_end(page: Page, index: int) -> int:
     """Where an address ends: after the apartment, the city, the state and the postal code that follow its street."""
     match = _REST.match(page.low, page.end(index))
     end = match.end() if match and match.end() > page.end(index) + 1 else page.end(index)
-    tail = _CITY_STATE.match(page.text, end)
+    tail = _CITY_STATE.match(page.text, match.end() if match else end)
     if tail and (
-        tail["state"] or tail["zip"] or page.low[tail.start("city") : tail.end("city")].split()[0] in _city_words()
+        tail["state"] or tail["zip"] or _begins_city(page.low[tail.start("city") : tail.end("city")].split()[0])
     ):
         return tail.end()
     return end
+
+
+def _begins_city(word: str) -> bool:
+    lists = lexicon()
+    return word in _city_words() or word in _PLACE_STARTS or word not in lists.common | lists.terms | lists.names
 
 
 _CITY_STATE = re.compile(
@@ -466,6 +444,7 @@ def _state(page: Page, index: int) -> Iterator[Span]:
         code
         or within
         or (known and (comma or raw not in _DOUBLE))
+        or (comma and first and first < index - 1 and page.words[first - 1] in _WHERE and page.strange(first))
         or (comma and raw not in _DOUBLE and first < index - 1)
     ):
         yield Span(page.starts[min(first, index)], end, "LOCATION", "rule")

@@ -76,6 +76,12 @@ class Page:
         between = self.text[self.end(index - 1) : self.starts[index]]
         return "\n" in between or self.raw[index - 1] in '.?!:;*•-"'
 
+    def strange(self, index: int) -> bool:
+        """Whether a word has a capital as names have and is in no list of words and terms."""
+        raw, word, lists = self.raw[index], self.words[index], lexicon()
+        capital = raw.istitle() and raw.isalpha() and len(raw) > 2 and not self.flat
+        return capital and word not in lists.common and word not in lists.terms
+
     def namelike(self, index: int) -> bool:
         """Whether a word may be part of a name: capital and not of the language, or a name by the lists."""
         raw, word = self.raw[index], self.words[index]

@@ -8,8 +8,15 @@ from vitrail.deid.text.localities import find_localities
 from vitrail.deid.text.page import Page
 from vitrail.deid.text.people import find_people
 from vitrail.deid.text.spans import Span
+from vitrail.deid.text.whereabouts import find_whereabouts
 
-RULES: tuple[Callable[[Page], Iterator[Span]], ...] = (find_dates, find_codes, find_people, find_localities)
+RULES: tuple[Callable[[Page], Iterator[Span]], ...] = (
+    find_dates,
+    find_codes,
+    find_people,
+    find_localities,
+    find_whereabouts,
+)
 
 
 def find_by_rules(page: Page) -> Iterator[Span]:

@@ -169,6 +169,7 @@ def find_by_tagger(page: Page, tagger: Tagger) -> Iterator[Span]:
     if not page.words:
         return
     scores = tagger.scores(page)
+    _favour_strangers(page, scores)
     found = scores.argmax(axis=1)
     if not found.any():
         return
@@ -180,6 +181,20 @@ def find_by_tagger(page: Page, tagger: Tagger) -> Iterator[Span]:
             for part in _parts(page, first, last, category):
                 if believed(page, *part, category, float(sure[first:last].max())):
                     yield Span(page.starts[part[0]], page.end(part[1] - 1), category, "tagger")
+
+
+def _favour_strangers(page: Page, scores: Floats) -> None:
+    """Raise the score of NAME of words that no list has: written like a name and no known word, it mostly is one."""
+    name = LABELS.index("NAME")
+    for index in np.flatnonzero(scores[:, 0] - scores[:, name] < CAPITAL).tolist():
+        word, raw = page.words[index], page.raw[index]
+        if len(word) > 2 and word.isalpha() and not _ordinary(word):
+            capital = raw.istitle() and not page.flat and not page.begins_sentence(index)
+            scores[index, name] += CAPITAL if capital else OTHERWISE
+
+
+CAPITAL, OTHERWISE = 8.0, 2.0
+"""What is added to the score of NAME for a word of no list: with a capital of its own, and without."""
 
 
 def _parts(page: Page, first: int, last: int, category: Category) -> Iterator[tuple[int, int]]:
@@ -199,10 +214,10 @@ def _parts(page: Page, first: int, last: int, category: Category) -> Iterator[tu
 
 
 def _may_border(raw: str, category: Category) -> bool:
-    """Whether a word may be the first or last of a span: no sign, no small letter alone."""
+    """Whether a word may be the first or last of a span: no sign, no small letter alone, no article."""
     if category == "DATE":
         return raw[0].isdigit() or raw.lower() in _CALENDAR
-    return raw.isalnum() and not (len(raw) == 1 and raw.islower())
+    return raw.isalnum() and not (len(raw) == 1 and raw.islower()) and raw not in ("the", "our")
 
 
 def believed(page: Page, first: int, last: int, category: Category, sure: float) -> bool:
@@ -223,12 +238,14 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
     if page.flat:
         return sure > (FLAT_LISTED if listed else FLAT)
     if not any(each[0].isupper() for each in raw):
-        return sure > SMALL
+        return category == "NAME" and sure > SMALL
+    if len(raw) == 1 and raw[0].isupper() and len(raw[0]) < 5 and not listed:
+        return sure > ACRONYM
     doubtful = len(words) == 1 and (page.begins_sentence(first) or (raw[0].isupper() and len(raw[0]) > 1))
     return sure > (0 if listed else DOUBTFUL if doubtful else UNLISTED)
 
 
-FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED, SMALL = 0.5, 0.0, 0.5, 0.0, 3.0
+FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED, SMALL, ACRONYM = 0.5, 0.0, 0.5, 0.0, 3.0, 4.0
 """How much higher than 'no identifier' a category must score, by what speaks against it. Chosen on the dev part of
 ASQ-PHI and the train files of the carriers."""
 

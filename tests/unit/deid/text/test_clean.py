@@ -1,7 +1,14 @@
 """The whole way: what comes out fits what went in, whatever it was."""
 
+import contextlib
+import os
 import pickle
 import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +18,7 @@ from vitrail.deid.text.clean import Cleaner, Job, clean_all
 from vitrail.deid.text.dictionaries import dictionaries, read_terms
 from vitrail.deid.text.residual import residual
 from vitrail.deid.text.spans import CATEGORIES, Known, Span
-from vitrail.errors import SourceError
+from vitrail.errors import SourceError, VitrailError
 
 KNOWN = Known(("Ana Ruiz",), ("1952-03-04",), ("884512",), ("312-555-9876",), ("12 Oak Street, Maplewood",))
 PIECES = [
@@ -77,6 +84,53 @@ def test_cleaning_in_processes_gives_the_same_in_order() -> None:
     jobs = [Job(f"{dice.choice(('Ana', 'Bob'))} Ruiz came on 3/{at + 1}/2020.", at % 3, KNOWN, at) for at in range(25)]
     cleaner = pickle.loads(pickle.dumps(Cleaner(b"k" * 32)))
     assert list(clean_all(cleaner, iter(jobs), processes=2, batch=4)) == list(clean_all(Cleaner(b"k" * 32), jobs))
+
+
+def _workers() -> list[int]:
+    """The processes that this one started and that work for a pool."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"--multiprocessing-fork" in (path.parent / "cmdline").read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_killed_worker_is_a_typed_error_and_leaves_no_orphan() -> None:
+    done = clean_all(Cleaner(b"k" * 32, tagger=False), (Job("no pain", 1) for _ in iter(int, 1)), 2, batch=1)
+    next(done)
+    os.kill(_workers()[0], signal.SIGKILL)
+    with pytest.raises(VitrailError, match="killed"):
+        list(done)
+    assert _workers() == []
+
+
+ENDLESS = """
+from vitrail.deid.text.clean import Cleaner, Job, clean_all
+if __name__ == "__main__":
+    for number, _ in enumerate(clean_all(Cleaner(bytes(32), tagger=False), (Job("no", 1) for _ in iter(int, 1)), 2)):
+        if number == 200:
+            print("works", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"works\n"
+    workers = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    parent.kill()
+    parent.communicate(timeout=30)
+    ends = time.monotonic() + 30
+    while any(Path(f"/proc/{each}").exists() for each in workers) and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert len(workers) >= 2
+    assert not [each for each in workers if Path(f"/proc/{each}").exists()]
 
 
 def test_a_site_adds_terms(tmp_path) -> None:  # type: ignore[no-untyped-def]

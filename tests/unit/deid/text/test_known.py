@@ -9,7 +9,7 @@ from tests.planted import EXACT, MUTATED, covered, person, planted
 from vitrail.deid.text.clean import Cleaner
 from vitrail.deid.text.known import FUNCTION_WORDS
 from vitrail.deid.text.lexicon import ORIGINS
-from vitrail.deid.text.slips import off_by_one
+from vitrail.deid.text.slips import alike, by_forms, off_by_one
 from vitrail.deid.text.spans import Known
 
 CARRIER = (
@@ -33,6 +33,12 @@ def distance(first: str, second: str) -> int:
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
 def test_off_by_one_is_a_distance_of_at_most_one(first: str, second: str) -> None:
     assert off_by_one(first, second) == (distance(first, second) <= 1)
+
+
+@given(st.text("abc", min_size=1, max_size=6), st.lists(st.text("abc", min_size=1, max_size=6), max_size=5))
+def test_looking_forms_up_finds_what_comparing_with_each_finds(word: str, others: list[str]) -> None:
+    found = {other for other, _ in alike(word, by_forms([(other, "NAME") for other in others]))}
+    assert found == {other for other in others if off_by_one(word, other)}
 
 
 @given(st.sampled_from(ORIGINS), st.sampled_from(sorted(EXACT)), st.randoms(use_true_random=False))
