@@ -1,18 +1,17 @@
 """The proof pack as a page that a privacy officer reads and signs. It holds all it needs, and never leaves the site."""
 
-import base64
-import hashlib
 from functools import cache
-from importlib.resources import files
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from vitrail.deid.columns import K
 from vitrail.deid.proof import SAYS, Proof, Statement
 from vitrail.deid.risk import upper_bound
 from vitrail.omop.snapshot import Manifest
+from vitrail.pages.frame import rendered, templates
+
+_ROOM = "vitrail.deid"
 
 REVIEWED = 300
 """The sample of the example that the page gives."""
@@ -20,26 +19,21 @@ REVIEWED = 300
 
 def render(site: str, manifest: Manifest, proof: Proof, signed: Statement | None) -> str:
     """The page as one HTML document. The same proof makes the same bytes."""
-    css = (files("vitrail.deid") / "templates" / "proof.css").read_text(encoding="utf-8")
-    page: str = (
-        _environment()
-        .get_template("proof.html")
-        .render(
-            css=Markup(css),  # noqa: S704 (a file of this package)
-            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-            site=site,
-            manifest=manifest,
-            proof=proof,
-            open=[each.attack for each in proof.attempts if each.outcome != "failed"],
-            rules=[(table, list(rows)) for table, rows in groupby(proof.ruled, key=lambda rule: rule.table)],
-            notes=_notes(proof),
-            bound=upper_bound(0, REVIEWED),
-            k=K,
-            says=SAYS,
-            signed=signed,
-        )
+    return rendered(
+        _environment(),
+        _ROOM,
+        "proof",
+        site=site,
+        manifest=manifest,
+        proof=proof,
+        open=[each.attack for each in proof.attempts if each.outcome != "failed"],
+        rules=[(table, list(rows)) for table, rows in groupby(proof.ruled, key=lambda rule: rule.table)],
+        notes=_notes(proof),
+        bound=upper_bound(0, REVIEWED),
+        k=K,
+        says=SAYS,
+        signed=signed,
     )
-    return page
 
 
 def _notes(proof: Proof) -> str:
@@ -57,9 +51,4 @@ def percent(share: float) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("vitrail.deid"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals.update(percent=percent)
-    return environment
+    return templates(_ROOM, {"percent": percent})

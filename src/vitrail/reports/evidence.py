@@ -1,19 +1,16 @@
 """The evidence report: one HTML page per study that a clinician reads and a statistician trusts.
 
-The page holds everything it needs. It carries no script, loads nothing, and its Content-Security-Policy allows no
-more than the one style sheet inside it, by its hash. The same study and evidence make the same bytes.
+The same study and evidence make the same bytes.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from vitrail.pages.frame import rendered, templates
 from vitrail.reports import asked, incidence, model, plots, provenance, table_one, validation, withheld
 from vitrail.reports.blocks import Figure, Pane, Table, panes
 from vitrail.reports.flow import PANE, WIDTH, flows
@@ -27,48 +24,37 @@ from vitrail.study.study import Study
 
 Views = dict[str, Any]
 
+_ROOM = "vitrail.reports"
+
 
 def render(study: Study, evidence: Evidence) -> str:
     """The evidence report of ``study`` as one HTML page. Raises EvidenceError where the two do not belong together."""
     asked.check(study, evidence)
-    css = (files("vitrail.reports") / "templates" / "evidence.css").read_text(encoding="utf-8")
     look = panes(*_sites(evidence))
-    return (
-        _environment()
-        .get_template("evidence.html")
-        .render(
-            css=Markup(css),  # noqa: S704 (a file of this package)
-            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-            study=study,
-            evidence=evidence,
-            panes=look,
-            headline=headline(study, evidence, look),
-            characterisations=[_characterisation(*each, look) for each in asked.characterisations(study, evidence)],
-            predictions=[_prediction(*each, look) for each in asked.predictions(study, evidence)],
-            suppressed=withheld.suppressed_table(evidence, look),
-            suppressed_total=withheld.suppressed_total(evidence),
-            refusals=withheld.refusals_table(evidence),
-            cuts=provenance.cuts_table(evidence, look),
-            releases=provenance.releases_table(evidence, look),
-            evidence_hash=provenance.evidence_hash(evidence),
-        )
+    return rendered(
+        _environment(),
+        _ROOM,
+        "evidence",
+        study=study,
+        evidence=evidence,
+        panes=look,
+        headline=headline(study, evidence, look),
+        characterisations=[_characterisation(*each, look) for each in asked.characterisations(study, evidence)],
+        predictions=[_prediction(*each, look) for each in asked.predictions(study, evidence)],
+        suppressed=withheld.suppressed_table(evidence, look),
+        suppressed_total=withheld.suppressed_total(evidence),
+        refusals=withheld.refusals_table(evidence),
+        cuts=provenance.cuts_table(evidence, look),
+        releases=provenance.releases_table(evidence, look),
+        evidence_hash=provenance.evidence_hash(evidence),
     )
 
 
 @cache
 def _environment() -> Environment:
     """The templates, compiled once."""
-    environment = Environment(
-        loader=PackageLoader("vitrail.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.globals.update(SUPPRESSED=SUPPRESSED, PANE=PANE, WIDTH=WIDTH, colour=plots.colour, drawn=Markup)
-    environment.globals.update(plural=plural, level=level)
-    return environment
+    words = {"SUPPRESSED": SUPPRESSED, "PANE": PANE, "WIDTH": WIDTH, "colour": plots.colour}
+    return templates(_ROOM, {**words, "plural": plural, "level": level}, finalize=_plain)
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from importlib.resources import files
 from itertools import combinations
 from types import ModuleType
 
@@ -14,6 +13,7 @@ from scipy.stats import chi2, lognorm
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
+from vitrail.pages.frame import style
 from vitrail.reports import incidence, plots, wording
 from vitrail.reports.blocks import panes
 from vitrail.reports.flow import flows
@@ -203,8 +203,10 @@ def test_pictures_have_the_colours_that_the_style_sheet_maps() -> None:
         assert f'[stroke="{colour}"]' in CSS
 
 
-CSS = (files("vitrail.reports") / "templates" / "evidence.css").read_text(encoding="utf-8")
-SCHEMES = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", each)) for each in CSS.split("@media", 2)[:2]]
+CSS = style("vitrail.reports", "evidence")
+ROOTS = re.findall(r"^ *:root \{.*?^ *\}", CSS, re.DOTALL | re.MULTILINE)
+"""In light and dark, of the frame and then of the page; what is printed comes last."""
+SCHEMES = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", ROOTS[at] + ROOTS[at + 2])) for at in (0, 1)]
 
 
 def _panes(scheme: dict[str, str]) -> list[str]:
