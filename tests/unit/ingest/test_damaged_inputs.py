@@ -92,7 +92,7 @@ def attempts(folder: Path, seeds: range) -> list[tuple[str, int, float]]:
 
 @pytest.mark.parametrize("block", range(6))
 def test_a_damaged_source_is_refused_or_counted(tmp_path: Path, quiet: None, block: int) -> None:
-    attempts(tmp_path, range(block * 16, block * 16 + 16))
+    attempts(tmp_path, range(block * 10, block * 10 + 10))
 
 
 @pytest.mark.slow

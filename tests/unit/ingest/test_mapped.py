@@ -202,10 +202,10 @@ def test_a_layout_that_is_none_is_an_error(tmp_path: Path) -> None:
 TEXT = st.sampled_from(
     ["1", "0", "7.5", "", "?", "NA", "-3", "x", "f", "m", "1e9", "100000", "hb", "99999999999999999999"]
 )
-LINES = st.lists(st.tuples(*[TEXT] * 7), max_size=20)
+LINES = st.lists(st.tuples(*[TEXT] * 7), max_size=50)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES)
 def test_rows_in_are_rows_loaded_and_quarantined(tmp_path: Path, lines: list[tuple[str, ...]]) -> None:
     content = "id,sex,age,until,dead,hb,na\n" + "".join(",".join(line) + "\n" for line in lines)

@@ -103,12 +103,12 @@ GOOD_IDS = st.sampled_from(["1", "2", "3", "4", "5", "6", "7", "8"])
 INTS = st.sampled_from(["8507", "8532", "0", "", "2147483648", "4e3", "1_0"])
 DATES = st.sampled_from(["2020-01-01", "2020-01-02", "2019-12-31", "", "2020-02-30", "31.12.2020", "1700-01-01"])
 FLOATS = st.sampled_from(["1", "2.5", "", "-3", "<5", "1,5"])
-PERSONS = st.lists(st.tuples(IDS, INTS, st.sampled_from(["1950", "", "19x0"]), INTS, st.just("0")), max_size=15)
-PERIODS = st.lists(st.tuples(IDS, GOOD_IDS, DATES, DATES, st.just("44814724")), max_size=15)
-DRUGS = st.lists(st.tuples(IDS, IDS, INTS, DATES, DATES, st.just("0"), FLOATS), max_size=25)
+PERSONS = st.lists(st.tuples(IDS, INTS, st.sampled_from(["1950", "", "19x0"]), INTS, st.just("0")), max_size=40)
+PERIODS = st.lists(st.tuples(IDS, GOOD_IDS, DATES, DATES, st.just("44814724")), max_size=40)
+DRUGS = st.lists(st.tuples(IDS, IDS, INTS, DATES, DATES, st.just("0"), FLOATS), max_size=60)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PERSONS, PERIODS, DRUGS)
 def test_each_row_is_loaded_or_quarantined_for_its_reason(
     tmp_path: Path, people: list[Row], periods: list[Row], drugs: list[Row]

@@ -29,7 +29,7 @@ def rows(db: duckdb.DuckDBPyConnection, name: str) -> list[str]:
 
 @pytest.mark.parametrize(("seed", "with_vocabulary"), [(1, True), (2, False)])
 def test_synthea_ndjson_and_bundles_give_the_same_rows(tmp_path: Path, seed: int, with_vocabulary: bool) -> None:
-    made = population(seed, persons=60)
+    made = population(seed, persons=40)
     vocabulary = write_vocabulary(tmp_path / "vocabulary") if with_vocabulary else None
     loads = {
         "synthea": load(write_synthea(made, tmp_path / "csv"), "synthea", vocabulary),

@@ -93,8 +93,8 @@ def parts(rows: list[tuple[object, ...]], names: tuple[str, ...], types: tuple[p
     return path
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(ROW, max_size=30), st.booleans())
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(ROW, max_size=75), st.booleans())
 def test_types_and_text_give_the_same(rows: list[tuple[object, ...]], merges: bool) -> None:
     rows = [(*row, 32838) for row in rows]
     names, types = (*NAMES, "drug_type_concept_id"), (*TYPES, pa.int32())
