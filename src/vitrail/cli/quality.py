@@ -1,12 +1,12 @@
 """`vitrail site quality` and `vitrail site waive`: what the checks found, and what a steward lets pass."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vitrail.cli.expiry import last_day, today
 from vitrail.errors import NodeError
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The site's directory.", show_default=False)]
@@ -23,7 +23,7 @@ def quality(
     from vitrail.site.quality_page import as_data, as_text, report
 
     node = Node.open(directory)
-    found = report(node, _today())
+    found = report(node, today())
     if as_json:
         typer.echo(json.dumps(as_data(found)))
     else:
@@ -48,20 +48,9 @@ def waive(
     from vitrail.site.quality_page import write_page
     from vitrail.wire import SigningKey
 
-    node, today = Node.open(directory), _today()
+    node, now = Node.open(directory), today()
     if not why.strip():
         raise NodeError("A waiver needs a reason.", "Give it with --why; it stays at this site.")
-    waiver = sign(node, SigningKey.read(key), check, table, why, _day(expires, today), today)
-    write_page(node, today)
+    waiver = sign(node, SigningKey.read(key), check, table, why, last_day(expires, WAIVED_DAYS), now)
+    write_page(node, now)
     typer.echo(f"Waived until {waiver.expires} for {waiver.snapshot}: {check} of {table}")
-
-
-def _day(text: str | None, today: date) -> date:
-    try:
-        return date.fromisoformat(text) if text else today + timedelta(days=WAIVED_DAYS)
-    except ValueError as error:
-        raise NodeError("The day of --expires cannot be read.", "Write it as 2030-12-31.") from error
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

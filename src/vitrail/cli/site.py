@@ -2,13 +2,13 @@
 
 import json
 import sys
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vitrail.cli import erase, proofs
+from vitrail.cli.expiry import last_day, today
 from vitrail.cli.load import load
 from vitrail.cli.quality import quality, waive
 from vitrail.errors import NodeError
@@ -16,6 +16,9 @@ from vitrail.errors import NodeError
 if TYPE_CHECKING:
     from vitrail.site.node import Node
     from vitrail.wire import SigningKey
+
+APPROVED_DAYS = 365
+"""How long a yes holds where nobody says."""
 
 app = typer.Typer(no_args_is_help=True)
 for commands in (proofs, erase):
@@ -121,8 +124,8 @@ def _approve(node: "Node", prefix: str, key: Path | None, expires: str | None) -
     from vitrail.site.fitness import check_fit
 
     study = review.find(node, prefix)
-    check_fit(node, review.proposed(node, study).study, datetime.now(UTC).date())
-    approval = review.approve(node, study, _key(key), _day(expires))
+    check_fit(node, review.proposed(node, study).study, today())
+    approval = review.approve(node, study, _key(key), last_day(expires, APPROVED_DAYS))
     typer.echo(f"Approved until {approval.expires}: {study}")
 
 
@@ -142,13 +145,6 @@ def _key(path: Path | None) -> "SigningKey":
     if path is None:
         raise NodeError("A decision is signed by the steward.", "Name the steward's key file with --key.")
     return SigningKey.read(path)
-
-
-def _day(text: str | None) -> date:
-    try:
-        return date.fromisoformat(text) if text else datetime.now(UTC).date() + timedelta(days=365)
-    except ValueError as error:
-        raise NodeError("The day of --expires cannot be read.", "Write it as 2030-12-31.") from error
 
 
 def _preview(node: "Node", prefix: str, as_json: bool) -> None:
