@@ -3,8 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.clinical_sources import fhir, population, write_ndjson
 from tests.commands import run
 from tests.extracts import extract
+from vitrail.site import dry_run
+from vitrail.site.directory import SiteDirectory
+from vitrail.site.dry_run import expect
+from vitrail.site.staging import kept_for
 
 
 def files(where: Path) -> dict[Path, int]:
@@ -27,7 +34,7 @@ def test_a_dry_run_finds_what_a_load_finds_and_writes_nothing(tmp_path: Path) ->
     assert run("ledger", "verify", where).out == ledger
     assert not list((where / "snapshots").iterdir())
     assert expected["seconds"] > 0
-    assert expected["snapshot_bytes"] > 1_000
+    assert expected["disk_bytes"] >= expected["snapshot_bytes"] > 1_000
     done = run(*load)
     assert done.status == 0, done.err
     assert {name: rows for name, rows in json.loads(done.out)["rows"].items() if rows} == expected["tables"]
@@ -55,3 +62,19 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     assert run("site", "init", tmp_path / "north", "--name", "north").status == 0
     said = run("site", "load", tmp_path / "north", tmp_path, "--format", "omop", "--profile", "none", "--dry-run")
     assert (said.status, "no such profile" in said.err) == (2, True)
+
+
+def test_space_that_a_load_needs_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit into memory goes to the disk, and the pieces of FHIR lie there. Those of a load that was
+    killed are left alone."""
+    source = write_ndjson(fhir(population(3, persons=5)), tmp_path / "source")
+    where = SiteDirectory(tmp_path / "north", "north")
+    assert run("site", "init", where.path, "--name", "north").status == 0
+    kept = kept_for(where, source) / "piece"
+    kept.mkdir(parents=True)
+    found = expect(where, source, format="fhir")
+    assert kept.exists()
+    assert found.disk_bytes > found.snapshot_bytes + 1_000
+    monkeypatch.setattr(dry_run, "MEMORY_BYTES", 1_000)
+    spilled = expect(where, source, format="fhir").disk_bytes - found.disk_bytes
+    assert spilled > dry_run.BYTES_SORTED * max(found.tables.values()) - 1_000

@@ -106,8 +106,9 @@ def _say_expected(expected: "Expected", as_json: bool) -> None:
     typer.echo(f"  unmapped                {expected.unmapped_rows:>14,} records; the commonest codes:")
     for code in expected.unmapped[:SHOWN]:
         typer.echo(f"    {code.rows:>10,}  {code.table}  {code.vocabulary}  {code.code}")
-    took, size = _minutes(expected.seconds), _size(expected.snapshot_bytes)
-    typer.echo(f"The load would take about {took}, and the snapshot {size} of disk. Nothing was written.")
+    took, size, while_it_runs = _minutes(expected.seconds), _size(expected.snapshot_bytes), _size(expected.disk_bytes)
+    typer.echo(f"The load would take about {took}, and the snapshot {size} of disk; {while_it_runs} while it runs.")
+    typer.echo("Nothing was written.")
 
 
 def _say_loaded(snapshot: "Snapshot", page: Path, steps: Steps, as_json: bool) -> None:

@@ -12,7 +12,8 @@ import duckdb
 from vitrail.errors import NodeError
 from vitrail.site.directory import SiteDirectory
 
-MEMORY = "3GB"
+MEMORY_BYTES = 3_000_000_000
+MEMORY = f"{MEMORY_BYTES // 1_000_000}MB"
 """What the database may hold in memory; the process has its own beside that, and must stay below 4 GB."""
 
 
