@@ -19,8 +19,8 @@ or at the next load's start. Only the columns that are listed go on from there.
 ``note``   a note's text, cleaned
 ========== ============================================================================================================
 
-What each rule does under each profile stands in
-``docs/reference/deidentification.md``. Always dropped are times of day, days and months of birth, names, addresses, coordinates, and free text that no rule cleans.
+What each rule does under each profile stands in ``docs/reference/deidentification.md``. Always dropped are times of
+day, days and months of birth, names, addresses, coordinates, and free text that no rule cleans.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,8 @@
 A template is DuckDB's SQL with ``:placeholders`` for names, values and whole expressions.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -47,5 +48,24 @@ def all_of(conditions: Sequence[Node]) -> Node:
 
 def run(db: duckdb.DuckDBPyConnection, statement: str | Node, **parts: Any) -> Rows:
     """Execute a template or a tree, and give the rows that come back."""
-    tree = sql(statement, **parts) if isinstance(statement, str) else statement
-    return db.execute(tree.sql(dialect="duckdb")).fetchall()
+    text = _text(statement, parts) if isinstance(statement, str) else statement.sql(dialect="duckdb")
+    return db.execute(text).fetchall()
+
+
+def _text(template: str, parts: Mapping[str, Any]) -> str:
+    """What ``sql(template, **parts).sql()`` would give, without a new tree of the template each time."""
+    pieces = _pieces(template)
+    written = {name: exp.convert(part).sql(dialect="duckdb") for name, part in parts.items()}
+    return "".join(piece if at % 2 == 0 else written[piece] for at, piece in enumerate(pieces))
+
+
+@cache
+def _pieces(template: str) -> tuple[str, ...]:
+    """The text of a template: what stands between its placeholders, and by turns their names."""
+    tree = _parsed(template).copy()
+    for each in tree.find_all(exp.Placeholder):
+        each.set("this", f"{_MARK}{each.name}")
+    return tuple(re.split(rf"\${_MARK}(\w+)", tree.sql(dialect="duckdb")))
+
+
+_MARK = "vitrail_part_"
