@@ -148,7 +148,8 @@ CASES: dict[str, Callable[[str, Names], str]] = {
 def strange(names: str) -> list[str]:
     """Those that are in no list."""
     lists = lexicon()
-    return [name for name in names.split() if name.lower() not in lists.names | lists.common | lists.terms]
+    listed = lists.names | lists.common | lists.terms
+    return [name for name in names.split() if name.lower() not in listed]
 
 
 def found(text: str, names: tuple[str, str], cleaner: Cleaner) -> bool:
@@ -163,8 +164,9 @@ def shares(case: str, times: int, levers: tuple[str, ...] = ("dictionaries", "ru
     cleaner, out = Cleaner(bytes(32), levers=levers), {}
     for number, (origin, (given, surnames)) in enumerate(NAMES.items()):
         dice, hits = random.Random(number), Counter[bool]()
+        firsts, lasts = strange(given), strange(surnames)
         for _ in range(times):
-            first, last = dice.choice(strange(given)), dice.choice(strange(surnames))
+            first, last = dice.choice(firsts), dice.choice(lasts)
             text = CASES[case](dice.choice(SENTENCES), {"N": f"{first} {last}", "F": first, "L": last})
             hits[found(text, (first, last), cleaner)] += 1
         out[origin] = hits[True] / times
