@@ -26,6 +26,9 @@ FIRST = 500_000
 FEW = 8
 """So many values are compared with one after the other; more are looked up."""
 
+NONE = -(2**62)
+"""Stands for no concept or no unit where values are compared within them."""
+
 BASIS = table("basis", "ruled")
 """``person_id`` and the columns asked for, of all rows that hold something odd; of a small table, of all rows."""
 
@@ -145,19 +148,21 @@ def bounds(db: duckdb.DuckDBPyConnection, rows: Node, of: Asked, into: Node) -> 
         " FROM (SELECT :c AS concept, :u AS unit, person_id, min(:v) AS lowest, max(:v) AS highest"
         " FROM :t AS t WHERE :v IS NOT NULL GROUP BY ALL) AS p GROUP BY ALL"
     )
-    concept, unit = of.within or (exp.null(), exp.null())
+    concept, unit = (_key(each) for each in of.within or (exp.null(), exp.null()))
     run(db, query, made=into, c=concept, u=unit, v=column(of.name), t=rows, k=K)
 
 
 def bounded(of: Asked, by: Node) -> tuple[Node, Node]:
     """A join with a table of bounds, as ``of <name>``."""
     name = f"of {of.name}"
-    concept, unit = (_in_t(each) for each in of.within or (exp.null(), exp.null()))
-    on = sql(
-        ":c IS NOT DISTINCT FROM :bc AND :u IS NOT DISTINCT FROM :bu",
-        c=concept, u=unit, bc=column("concept", name), bu=column("unit", name),
-    )  # fmt: skip
+    concept, unit = (_key(_in_t(each)) for each in of.within or (exp.null(), exp.null()))
+    on = sql(":c = :bc AND :u = :bu", c=concept, u=unit, bc=column("concept", name), bu=column("unit", name))
     return exp.alias_(by.copy(), exp.to_identifier(name, quoted=True), table=True), on
+
+
+def _key(part: Node) -> Node:
+    """A concept or unit as something that equals itself where there is none: much faster than to compare nulls."""
+    return sql("coalesce(CAST(:p AS BIGINT), :none)", p=part, none=NONE)
 
 
 def _in_t(part: Node) -> Node:
