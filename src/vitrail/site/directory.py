@@ -2,7 +2,7 @@
 
 ``site.json`` the site's name; ``keys/`` the agent's and the steward's signing keys (``agent.key``, ``steward.key``),
 their public parts (``.pub``), the site's ``secret``, and the encrypted
-``crosswalk`` of its persons; ``policy.json`` the signed policy; ``snapshots/`` one
+``crosswalk`` of its persons and the ``merges`` among them; ``policy.json`` the signed policy; ``snapshots/`` one
 directory per snapshot, and ``snapshots/current`` the name of the one in use; ``site.db`` the node's one database;
 ``alliance.json`` what the site learned from the alliance manager's kit; ``unmapped.csv`` the codes of the last load
 that have no concept, and ``source_to_concept_map.csv``, which an engineer writes, what they mean.
@@ -79,6 +79,11 @@ class SiteDirectory:
     def crosswalk(self) -> Path:
         """Which person of the source has which number, encrypted by a key that the secret gives."""
         return self.path / "keys" / "crosswalk"
+
+    @property
+    def merges(self) -> Path:
+        """Which persons of the source were merged into which in the snapshot in use, encrypted as the crosswalk is."""
+        return self.path / "keys" / "merges"
 
     @property
     def population(self) -> Path | None:

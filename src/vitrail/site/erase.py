@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vitrail.deid.columns import ACTIONS
-from vitrail.deid.crosswalk import Crosswalk, read_crosswalk, write_crosswalk
+from vitrail.deid.crosswalk import Crosswalk, read_crosswalk, read_merges, write_crosswalk
 from vitrail.deid.deidentify import AS_PARQUET, OUT
 from vitrail.deid.persons import Keys
 from vitrail.errors import NodeError
@@ -63,6 +63,7 @@ def read_ids(path: Path) -> NDArray[np.int64]:
 def erase(node: Node, ids: NDArray[np.int64], key: SigningKey) -> Erasure:
     """Take persons out of everything, now and for all later loads. Raises NodeError where ``key`` is not the steward's.
 
+    Who was merged into another leaves with that one: their records are one person's.
     Where no one of them is in the snapshot in use, it stays as it is; the other snapshots are destroyed all the same.
     """
     if key.public.id != node.steward.id:
@@ -70,6 +71,7 @@ def erase(node: Node, ids: NDArray[np.int64], key: SigningKey) -> Erasure:
     site = node.directory
     keys = Keys.of(site.secret)
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk).without(keys.order, ids)
+    crosswalk = crosswalk.with_survivors(keys.order, read_merges(site.merges, keys.crosswalk))
     write_crosswalk(site.crosswalk, keys.crosswalk, crosswalk)
     before = verified(site.current_snapshot())
     node.check_loaded(before.id)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
 from vitrail.deid.columns import wanted
-from vitrail.deid.crosswalk import Crosswalk, read_crosswalk, write_crosswalk
+from vitrail.deid.crosswalk import MERGE, read_crosswalk, read_merges, write_crosswalk, write_merges
 from vitrail.deid.deidentify import Deidentified, Writer, deidentify
 from vitrail.deid.keys import SURROGATES, sub_key
 from vitrail.deid.persons import Keys, number_persons
@@ -85,7 +85,8 @@ def load(
         with whole(reads):
             extract = ingest(db, source, format, mapping, vocabulary, columns, tell, site_map, merges, kept)
             write_unmapped(db, site.unmapped)
-            crosswalk = _out_once_merged(db, keys, crosswalk)
+            merged = _merged(db)
+            crosswalk = crosswalk.with_survivors(keys.order, merged)
             # The crosswalk is written before anything that rests on it: a person's number and anchor never change.
             write_crosswalk(site.crosswalk, keys.crosswalk, number_persons(db, rules, keys, crosswalk))
             written = deidentify(Writer(db, columns, rules, keys.order, cleaner, partial), tell)
@@ -98,17 +99,18 @@ def load(
             )
         origin = extract.origin.model_copy(update={"public": public or extract.origin.public})
         said = _manifest(rules, origin, calendar, extract, written, checks, write_proof(site, proof))
+        # Until the new snapshot is in use, who opts out may be merged in the old one or in the new.
+        either = np.union1d(read_merges(site.merges, keys.crosswalk), merged)
+        write_merges(site.merges, keys.crosswalk, either)
         snapshot = publish(site.snapshots, partial, said)
+        write_merges(site.merges, keys.crosswalk, merged)
         shutil.rmtree(kept, ignore_errors=not kept.exists())
         return snapshot
 
 
-def _out_once_merged(db: duckdb.DuckDBPyConnection, keys: Keys, crosswalk: Crosswalk) -> Crosswalk:
-    """Who opted out under one id has opted out under the id that it was merged into."""
-    db.register("out", pa.table({"id": crosswalk.entries["source"][crosswalk.entries["out"]]}))
-    survivors = db.execute("SELECT DISTINCT survivor FROM given.merge WHERE old IN (SELECT id FROM out)").fetchnumpy()
-    db.unregister("out")
-    return crosswalk.without(keys.order, np.asarray(survivors["survivor"], dtype=np.int64))
+def _merged(db: duckdb.DuckDBPyConnection) -> NDArray[np.void]:
+    pairs = db.execute("SELECT old, survivor FROM given.merge ORDER BY old").fetchall()
+    return np.array(pairs, dtype=MERGE)
 
 
 def _manifest(
