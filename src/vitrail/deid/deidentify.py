@@ -77,6 +77,8 @@ class Writer:
         changed = self._rows_ruled(of, rows) if made else {}
         lookups = self._lookups(of, rows, count)
         changed |= self._changed(rows, lookups)
+        if of.name == "location" and self.profile.rare:
+            places.leave_one_of_each(self.db, rows, self._keyed(of, rows, lookups))
         if of.name in REFERRED:
             self._number(of, rows)
         file = self._copy(of, rows, lookups)
@@ -174,18 +176,26 @@ class Writer:
             changed |= {name: int(each or 0) for name, each in zip(counted, found, strict=True)}
         return changed
 
+    def _keyed(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Subquery:
+        """The rows as they become, with the source's key."""
+        query = exp.select(exp.alias_(column(of.key, "t"), of.key), *_values(lookups))
+        return _joined(query, rows, lookups).subquery("k")
+
     def _number(self, of: Table, rows: Node) -> None:
         """The new numbers of records that others refer to."""
         query = "CREATE TABLE :c AS SELECT source, :n AS number FROM :s"
         sorted_keys = exp.select(exp.alias_(column(of.key, "t"), "source"))
         sorted_keys = sorted_keys.from_(exp.alias_(rows.copy(), "t", table=True)).order_by(*self._order(of))
-        run(self.db, query, c=table(of.name, "crosswalk"), n=sql(NUMBER), s=sorted_keys.subquery("s"))
+        numbers = table(of.name, "crosswalk")
+        run(self.db, query, c=numbers, n=sql(NUMBER), s=sorted_keys.subquery("s"))
+        if of.name == "location" and self.profile.rare:
+            rest = "SELECT a.source, c.number FROM :a AS a JOIN :c AS c ON c.source = a.stays WHERE a.source <> a.stays"
+            run(self.db, f"INSERT INTO :c {rest}", a=places.ALIKE, c=numbers)
 
     def _copy(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> File:
         """The rows in their order, which DuckDB keeps, numbered anew where they have a key of their own."""
         path = self.into / f"{of.name}.parquet"
-        values = (exp.alias_(each.value, name, quoted=True) for name, each in lookups.items())
-        ruled = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of)).subquery("s")
+        ruled = _joined(exp.select(*_values(lookups)), rows, lookups).order_by(*self._order(of)).subquery("s")
         select = exp.select("*").from_(ruled)
         if action(of.name, of.key) == "key":
             select = exp.select(exp.alias_(sql(NUMBER), of.key), "*").from_(ruled)
@@ -207,6 +217,8 @@ class Writer:
             return []
         if of.name in VOCABULARY and self.profile.rare:
             return [Removed(table=of.name, reason=own.FEW_HAVE, rows=lost)]
+        if of.name == "location" and self.profile.rare and lost == places.count_alike(self.db):
+            return [Removed(table=of.name, reason=places.SAME, rows=lost)]
         held = self.held if of.name == "note" else 0
         out, gone = self._of_nobody(table(of.name, "extract")) if _of_persons(of) else (0, 0)
         trimmed = lost - out - gone - held
@@ -291,6 +303,10 @@ def _referred(of: Column) -> rare.Lookup:
 def _instead(of: Column) -> Node:
     """What stands where a value that few people share stood."""
     return sql("0") if of.references == "concept" else exp.null()
+
+
+def _values(lookups: Mapping[str, rare.Lookup]) -> list[Node]:
+    return [exp.alias_(each.value, name, quoted=True) for name, each in lookups.items()]
 
 
 def _joined(query: exp.Select, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Select:

@@ -13,9 +13,14 @@ import duckdb
 from sqlglot import exp
 
 from vitrail.deid.columns import K
-from vitrail.omop.sql import Node, run, sql
+from vitrail.omop.sql import Node, run, sql, table
 
 UNKNOWN = "000"
+
+SAME = "says no more than another record of its table"
+
+ALIKE = table("alike", "crosswalk")
+"""For the id of each location (``source``) that of the one which stays for all that say the same (``stays``)."""
 
 _STATES = (
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR"
@@ -68,6 +73,25 @@ def leave_out_small_places(db: duckdb.DuckDBPyConnection, rows: Node) -> int:
     ``rows`` are the locations, with the source's ``location_id``.
     """
     return sum(_leave_out(db, rows, sql(of), rest) for of, rest in (("zip", sql("'000'")), ("state", exp.null())))
+
+
+def leave_one_of_each(db: duckdb.DuckDBPyConnection, rows: Node, ruled: Node) -> None:
+    """Leave one row of the locations that say the same once they are ``ruled``, and make :data:`ALIKE` of them.
+
+    A location of a source is an address. Whoever has the same one lives under the same roof, whatever else of the
+    address is left out: a family is known by its years of birth.
+    """
+    same = (
+        "CREATE TABLE :a AS SELECT location_id AS source, min(location_id) OVER (PARTITION BY zip, state,"
+        " country_concept_id) AS stays FROM :r"
+    )
+    run(db, same, a=ALIKE, r=ruled)
+    run(db, "DELETE FROM :t WHERE location_id NOT IN (SELECT stays FROM :a)", t=rows, a=ALIKE)
+
+
+def count_alike(db: duckdb.DuckDBPyConnection) -> int:
+    """How many locations say the same as another, which stays for them."""
+    return int(run(db, "SELECT count(*) FROM :a WHERE source <> stays", a=ALIKE)[0][0])
 
 
 def _leave_out(db: duckdb.DuckDBPyConnection, rows: Node, of: Node, rest: Node) -> int:
