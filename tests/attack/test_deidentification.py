@@ -229,6 +229,19 @@ def test_intervals_are_not_hidden(loaded: Loaded) -> None:
     assert attacks.unique_gaps(np.diff(days, axis=1)) > 0.9
 
 
+def test_seasons_are_not_hidden() -> None:
+    """No defence, and the reference says so: what all have in one season tells how far days were moved."""
+    people, autumns, middle, days = 20_000, 5, 288, 21
+    people_moved = shifts(bytes(32), np.arange(people))
+    true = middle + 365.25 * np.arange(autumns) + np.random.default_rng(1).normal(0, days, (people, autumns))
+    shown = true + people_moved[:, None]
+    guesses = np.array([7 * week for week in range(-WEEKS, WEEKS + 1) if week])
+    off = (shown - middle + 365.25 / 2)[:, :, None] - guesses
+    likeliest = guesses[np.square(off % 365.25 - 365.25 / 2).sum(axis=1).argmin(axis=1)]
+    assert 0.27 < score(likeliest, people_moved, 2 * WEEKS).right / people < 0.31
+    assert score(likeliest, people_moved[::-1], 2 * WEEKS).right / people < 0.03  # what chance gives
+
+
 def test_twelve_snapshots_tell_no_more_than_one(tmp_path: Path) -> None:
     """The extract grows by a year each time; the days of who is in all of them stay where they were."""
     where = site(tmp_path / "site")
