@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from tests.attack.test_deidentification import Loaded, site
 from tests.extracts import extract
-from vitrail.deid import own, rare
+from vitrail.deid import own, rare, sharing
 from vitrail.deid.columns import OWN, K
 from vitrail.site.load import load
 
@@ -33,7 +33,7 @@ CREATE TABLE care_site AS SELECT 1 AS care_site_id, {WARD} AS place_of_service_c
 _VALUES = f"""
 SELECT * REPLACE (value_as_number + hash(measurement_id, 77) / 18446744073709551616.0 AS value_as_number,
     CASE WHEN person_id <= {K - 1} THEN {RARE} WHEN person_id % 2 = 0 THEN {COMMON} ELSE 3004249 END
-        AS measurement_concept_id)
+        AS measurement_concept_id), '{CANARY}' AS measurement_source_value
 FROM read_parquet($path)
 """
 
@@ -57,9 +57,10 @@ def held(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 @pytest.fixture(scope="module")
 def off(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    """The same with both defences off."""
+    """The same with the defences off."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rare, "DIGITS", 16)
+        patch.setattr(sharing, "OWN", 2**40)
         patch.setattr(own, "held", lambda _: exp.true())
         return loaded(origin, tmp_path_factory.mktemp("off") / "site")
 
@@ -111,6 +112,13 @@ def test_the_name_of_an_own_concept_that_few_have_is_left_out(held: Loaded, off:
     removed = {each.table: each.rows for each in held.snapshot.manifest.removed if each.reason == own.FEW_HAVE}
     assert removed == {"concept": 3, "concept_ancestor": 4}
     assert texts(off).count(CANARY) == 3 * 2
+
+
+def test_a_text_that_only_the_sites_own_vocabulary_knows_is_left_out(held: Loaded, off: Loaded) -> None:
+    """It stands in every record, as a clinician's name may: that many share it does not make it a code."""
+    told = "SELECT count(measurement_source_value) AS n FROM {measurement}"
+    assert held.array(told)["n"][0] == 0
+    assert off.array(told)["n"][0] > PEOPLE
 
 
 def test_what_enough_people_have_can_still_be_resolved(held: Loaded) -> None:

@@ -142,7 +142,7 @@ class Writer:
             return {name: rare.keep_known(self.db, rows, name, instead) for name, instead in kept.items()
                     if self.profile.rare}  # fmt: skip
         asked = {each.name: each for each in self._asked(of)}
-        whole = learn(self.db, rows, list(asked.values()), count) if asked else True
+        whole = learn(self.db, rows, list(asked.values()), count, self.profile.rare) if asked else True
         return {name: self._lookup(each, kept, whole) for name, each in asked.items()}
 
     def _asked(self, of: Table) -> Iterator[Asked]:

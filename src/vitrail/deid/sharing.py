@@ -14,7 +14,7 @@ from typing import Literal
 import duckdb
 from sqlglot import exp
 
-from vitrail.deid.columns import K
+from vitrail.deid.columns import OWN, K
 from vitrail.omop.sql import Node, any_of, column, run, sql, table
 
 SURELY = 3 * K
@@ -55,15 +55,18 @@ def renew(db: duckdb.DuckDBPyConnection) -> None:
     run(db, "CREATE SCHEMA ruled")
 
 
-def learn(db: duckdb.DuckDBPyConnection, rows: Node, asked: Sequence[Asked], count: int) -> bool:
+def learn(
+    db: duckdb.DuckDBPyConnection, rows: Node, asked: Sequence[Asked], count: int, published: bool = False
+) -> bool:
     """Make :data:`BASIS` of ``rows``, a table of ``count`` rows with ``person_id``; whether it has all of them.
 
+    ``published`` says that names and codes of the site's own concepts do not count as known.
     For each text there is then the table :func:`known`; where the basis has not all rows, for each column but numbers
     the table :func:`shared`.
     """
     for each in asked:
         if each.kind == "text":
-            _list_known(db, rows, each)
+            _list_known(db, rows, each, published)
     held = exp.select(*_held(asked)).from_(rows.copy())
     if count <= FIRST:
         run(db, "CREATE TABLE :b AS :q", b=BASIS, q=held)
@@ -98,14 +101,15 @@ def shared(of: str) -> Node:
     return table(f"{of} shared", "ruled")
 
 
-def _list_known(db: duckdb.DuckDBPyConnection, rows: Node, of: Asked) -> None:
+def _list_known(db: duckdb.DuckDBPyConnection, rows: Node, of: Asked, published: bool) -> None:
     """First what stands on k rows, then what the vocabulary knows: texts may be millions, and names of people."""
     query = (
         "CREATE TABLE :k AS SELECT word FROM (SELECT :c AS word FROM :t WHERE :c IS NOT NULL GROUP BY :c"
-        " HAVING count(*) >= :n) AS w WHERE word IN (SELECT concept_code FROM extract.concept)"
-        " OR word IN (SELECT concept_name FROM extract.concept)"
+        " HAVING count(*) >= :n) AS w WHERE word IN (SELECT concept_code FROM extract.concept WHERE :counts)"
+        " OR word IN (SELECT concept_name FROM extract.concept WHERE :counts)"
     )
-    run(db, query, k=known(of.name), c=column(of.name), t=rows, n=K)
+    counts = sql("concept_id < :own", own=OWN) if published else exp.true()
+    run(db, query, counts=counts, k=known(of.name), c=column(of.name), t=rows, n=K)
 
 
 def _odd(db: duckdb.DuckDBPyConnection, of: Asked) -> Node:
