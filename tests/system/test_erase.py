@@ -108,6 +108,18 @@ def test_who_was_never_there_may_opt_out_beforehand(site: Path, tmp_path: Path) 
     assert len(persons(loaded(site, tmp_path / "more"))) == PEOPLE + 1
 
 
+def test_who_opts_out_before_the_first_load_is_left_out_of_it(tmp_path: Path) -> None:
+    where = tmp_path / "south"
+    assert run("site", "init", where, "--name", "south").status == 0
+    unfinished = where / "staging" / "read-0123456789abcdef"
+    unfinished.mkdir(parents=True)
+    assert "Nothing was loaded yet" in erase(where, tmp_path, *OUT)
+    assert not unfinished.exists()
+    assert '"event":"erased"' in run("ledger", "export", where).out.replace(" ", "")
+    assert len(persons(loaded(where, extract(tmp_path / "source", 50, visits=2)))) == 50 - 1
+    assert run("site", "verify", where).status == 0
+
+
 def test_the_ledger_says_how_many_and_never_who(site: Path, tmp_path: Path) -> None:
     erase(site, tmp_path, *OUT)
     entries = [json.loads(line) for line in run("ledger", "export", site).out.splitlines()]

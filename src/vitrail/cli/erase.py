@@ -20,6 +20,9 @@ def erase(
     from vitrail.wire import SigningKey
 
     done = erasing.erase(Node.open(directory), erasing.read_ids(persons), SigningKey.read(key))
+    if done.after is None:
+        typer.echo("Nothing was loaded yet. Loads will leave these persons out.")
+        return
     typer.echo(f"{done.persons} persons left the snapshot in use, which is now {done.after}.")
     typer.echo(f"{len(done.destroyed)} other snapshots were destroyed. Later loads leave these persons out.")
 

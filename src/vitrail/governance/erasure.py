@@ -11,12 +11,13 @@ ERASURE = "erasure"
 class Erasure(Word):
     """Persons were taken out of the snapshot ``before``, which left ``after``; the snapshots ``destroyed`` are gone.
 
+    Where nothing was loaded yet, there is neither: later loads leave the persons out.
     It says how many there were, never who: that stands in the site's encrypted crosswalk alone.
     """
 
     vitrail: Literal["erasure/1"] = "erasure/1"
     site: SiteName
     persons: int
-    before: Digest
-    after: Digest
+    before: Digest | None
+    after: Digest | None
     destroyed: tuple[str, ...]

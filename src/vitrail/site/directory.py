@@ -121,6 +121,10 @@ class SiteDirectory:
         """The quality page of the snapshot in use; it never leaves."""
         return self.path / "reports" / "quality.html"
 
+    def has_snapshot(self) -> bool:
+        """Whether a snapshot is in use."""
+        return (self.snapshots / "current").exists()
+
     def current_snapshot(self) -> Path:
         """The directory of the snapshot in use. Raises NodeError where nothing was loaded yet."""
         try:

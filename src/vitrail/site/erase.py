@@ -73,6 +73,8 @@ def erase(node: Node, ids: NDArray[np.int64], key: SigningKey) -> Erasure:
     crosswalk = read_crosswalk(site.crosswalk, keys.crosswalk).without(keys.order, ids)
     crosswalk = crosswalk.with_survivors(keys.order, read_merges(site.merges, keys.crosswalk))
     write_crosswalk(site.crosswalk, keys.crosswalk, crosswalk)
+    if not site.has_snapshot():
+        return _beforehand(node, key)
     before = verified(site.current_snapshot())
     node.check_loaded(before.id)
     after, persons = _without(site, before, _numbers(crosswalk, keys))
@@ -89,6 +91,14 @@ def erase(node: Node, ids: NDArray[np.int64], key: SigningKey) -> Erasure:
     node.store.record(Event("erased", after.id, {"erasure": signed(erasure, ERASURE, key)}))
     for path in destroyed:
         shutil.rmtree(path)
+    return erasure
+
+
+def _beforehand(node: Node, key: SigningKey) -> Erasure:
+    """Nothing was loaded yet: only what a load that did not end has read may hold the persons, and it goes."""
+    with staging(node.directory, []):
+        erasure = Erasure(site=node.name, persons=0, before=None, after=None, destroyed=())
+    node.store.record(Event("erased", node.name, {"erasure": signed(erasure, ERASURE, key)}))
     return erasure
 
 
