@@ -11,6 +11,7 @@ from vitrail.errors import NodeError
 def making(path: Path, card: str) -> Iterator[None]:
     """Make a node at ``path``, beginning with its ``keys`` and ending with the file ``card``, which makes it a node.
 
+    A new directory opens for its owner alone; one that is there already stays as open as it is.
     Raises NodeError where there is a node, where an earlier try was interrupted, and where nothing can be written.
     """
     try:
@@ -19,7 +20,8 @@ def making(path: Path, card: str) -> Iterator[None]:
         if (path / "keys").exists():
             what = f"{path} was begun and never finished: it has keys, and no {card}."
             raise NodeError(what, "Nobody knows its keys yet: remove the directory, and make it again.")
-        (path / "keys").mkdir(parents=True, mode=0o700)
+        path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        (path / "keys").mkdir(mode=0o700)
         yield
     except OSError as error:
         raise NodeError(f"{path} cannot be written.", "Name a directory that can be, or one that is new.") from error
