@@ -18,6 +18,6 @@ class Erasure(Word):
     vitrail: Literal["erasure/1"] = "erasure/1"
     site: SiteName
     persons: int
-    before: Digest | None
-    after: Digest | None
     destroyed: tuple[str, ...]
+    before: Digest | None = None
+    after: Digest | None = None

@@ -97,7 +97,7 @@ def erase(node: Node, ids: NDArray[np.int64], key: SigningKey) -> Erasure:
 def _beforehand(node: Node, key: SigningKey) -> Erasure:
     """Nothing was loaded yet: only what a load that did not end has read may hold the persons, and it goes."""
     with staging(node.directory, []):
-        erasure = Erasure(site=node.name, persons=0, before=None, after=None, destroyed=())
+        erasure = Erasure(site=node.name, persons=0, destroyed=())
     node.store.record(Event("erased", node.name, {"erasure": signed(erasure, ERASURE, key)}))
     return erasure
 
