@@ -33,7 +33,7 @@ REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_deta
 MADE = ("note", "location")
 """Tables whose rules change the rows themselves, beside what k people share."""
 
-NUMBER = "CAST(row_number() OVER () AS INTEGER)"
+NUMBER = "CAST(rowid + 1 AS INTEGER)"
 """The number of a record, in the order of its table."""
 
 SPANS = ("observation_period", "payer_plan_period", "condition_era", "drug_era", "dose_era")
@@ -76,10 +76,12 @@ class Writer:
         run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=self._moved(of))
         changed = self._rows_ruled(of, rows) if made else {}
         lookups = self._lookups(of, rows, count)
-        changed |= self._changed(rows, lookups)
+        ordered = self._sort(of, rows, lookups)
+        changed |= self._changed(ordered, lookups)
         if of.name in REFERRED:
-            self._number(of, rows)
-        file = self._copy(of, rows, lookups)
+            self._number(of, ordered)
+        file = self._copy(of, ordered, lookups)
+        run(self.db, "DROP TABLE :s", s=ordered)
         ruled = self._ruled(of, changed)
         return file, self._removed(of, count, file.rows), [*ruled, *_dropped(of)]
 
@@ -164,31 +166,42 @@ class Writer:
         return rare.generalise(self.db, each.name, whole)
 
     def _changed(self, rows: Node, lookups: Mapping[str, rare.Lookup]) -> dict[str, int]:
-        """How many values each rule that asks what is shared changes."""
-        counted = {name: each for name, each in lookups.items() if each.changed is None}
+        """How many values each rule that asks what is shared changes; ``rows`` are those of :meth:`_sort`."""
         changed = {name: each.changed for name, each in lookups.items() if each.changed is not None}
+        counted = [name for name, each in lookups.items() if each.changed is None]
         if counted:
-            query = exp.select(*(sql("count_if(:c IS DISTINCT FROM :v)", c=column(name, "t"), v=each.value)
-                                 for name, each in counted.items()))  # fmt: skip
-            found = run(self.db, _joined(query, rows, counted))[0]
-            changed |= {name: int(each or 0) for name, each in zip(counted, found, strict=True)}
+            counts = exp.select(*(sql("count_if(:c)", c=column(_mark(name))) for name in counted)).from_(rows.copy())
+            changed |= {name: int(each or 0) for name, each in zip(counted, run(self.db, counts)[0], strict=True)}
         return changed
+
+    def _sort(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> Node:
+        """A table of the rows as they become, in their order, which DuckDB keeps: ``rowid`` tells it.
+
+        A window over the rows would tell it, too, but on one thread. Beside the values stand the source's key, where
+        others refer to it, and a mark where a value was changed that is to be counted.
+        """
+        values = _values(lookups)
+        values += [
+            exp.alias_(sql(":c IS DISTINCT FROM :v", c=column(name, "t"), v=each.value), _mark(name), quoted=True)
+            for name, each in lookups.items()
+            if each.changed is None
+        ]
+        if of.name in REFERRED:
+            values.append(exp.alias_(column(of.key, "t"), "source"))
+        query = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of))
+        run(self.db, "CREATE TABLE :s AS :q", s=table(of.name, "sorted"), q=query)
+        return table(of.name, "sorted")
 
     def _number(self, of: Table, rows: Node) -> None:
         """The new numbers of records that others refer to."""
-        query = "CREATE TABLE :c AS SELECT source, :n AS number FROM :s"
-        sorted_keys = exp.select(exp.alias_(column(of.key, "t"), "source"))
-        sorted_keys = sorted_keys.from_(exp.alias_(rows.copy(), "t", table=True)).order_by(*self._order(of))
-        run(self.db, query, c=table(of.name, "crosswalk"), n=sql(NUMBER), s=sorted_keys.subquery("s"))
+        run(self.db, "CREATE TABLE :c AS SELECT source, :n AS number FROM :s", c=table(of.name, "crosswalk"),
+            n=sql(NUMBER), s=rows)  # fmt: skip
 
     def _copy(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> File:
-        """The rows in their order, which DuckDB keeps, numbered anew where they have a key of their own."""
+        """The sorted rows, numbered anew where they have a key of their own."""
         path = self.into / f"{of.name}.parquet"
-        values = (exp.alias_(each.value, name, quoted=True) for name, each in lookups.items())
-        ruled = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of)).subquery("s")
-        select = exp.select("*").from_(ruled)
-        if action(of.name, of.key) == "key":
-            select = exp.select(exp.alias_(sql(NUMBER), of.key), "*").from_(ruled)
+        key = [exp.alias_(sql(NUMBER), of.key)] if action(of.name, of.key) == "key" else []
+        select = exp.select(*key, *(column(name) for name in lookups)).from_(rows.copy())
         run(self.db, f"COPY :q TO :path {AS_PARQUET}", q=select.subquery(), path=str(path))
         return described(of.name, path)
 
@@ -246,6 +259,7 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
     Two loads of one extract write the same bytes. Raises SnapshotError where a record was lost on the way.
     """
     run(writer.db, "CREATE SCHEMA moved")
+    run(writer.db, "CREATE SCHEMA sorted")
     files, removed, ruled = [], list[Removed](), list[Ruled]()
     names = (*REFERRED, *(each for each in TABLES if each not in REFERRED))
     rows = {name: int(run(writer.db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in names}
@@ -286,6 +300,14 @@ def _referred(of: Column) -> rare.Lookup:
     other = exp.alias_(table(str(of.references), "crosswalk"), exp.to_identifier(name, quoted=True), table=True)
     same = exp.EQ(this=column("source", name), expression=column(of.name, "t"))
     return rare.Lookup(column("number", name), (other, same))
+
+
+def _values(lookups: Mapping[str, rare.Lookup]) -> list[Node]:
+    return [exp.alias_(each.value, name, quoted=True) for name, each in lookups.items()]
+
+
+def _mark(of: str) -> str:
+    return f"{of} changed"
 
 
 def _instead(of: Column) -> Node:
