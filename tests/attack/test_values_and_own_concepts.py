@@ -1,4 +1,7 @@
-"""Attacks on values with many digits and on the names of a site's own concepts, each with the defence off beside it."""
+"""Attacks on what few people share: values with many digits, names of a site's own concepts, clinicians.
+
+Each with the defence off beside it.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from sqlglot import exp
 
 from tests.attack.test_deidentification import Loaded, site
 from tests.extracts import extract
-from vitrail.deid import own, rare, sharing
+from vitrail.deid import deidentify, own, rare, sharing
 from vitrail.deid.columns import OWN, K
 from vitrail.site.load import load
 
@@ -27,13 +30,15 @@ CREATE TABLE concept_ancestor AS SELECT above AS ancestor_concept_id, below AS d
     levels AS min_levels_of_separation, levels AS max_levels_of_separation
 FROM (VALUES ({GROUP}, {COMMON}, 1), ({GROUP}, {RARE}, 1), ({GROUP}, {GROUP}, 0), ({COMMON}, {COMMON}, 0),
     ({RARE}, {RARE}, 0), ({BEDSIDE}, {BEDSIDE}, 0), ({WARD}, {RARE}, 1)) AS a(above, below, levels);
-CREATE TABLE care_site AS SELECT 1 AS care_site_id, {WARD} AS place_of_service_concept_id
+CREATE TABLE care_site AS SELECT 1 AS care_site_id, {WARD} AS place_of_service_concept_id;
+CREATE TABLE provider AS SELECT id AS provider_id FROM range(1, 3) AS p(id)
 """
 
 _VALUES = f"""
 SELECT * REPLACE (value_as_number + hash(measurement_id, 77) / 18446744073709551616.0 AS value_as_number,
     CASE WHEN person_id <= {K - 1} THEN {RARE} WHEN person_id % 2 = 0 THEN {COMMON} ELSE 3004249 END
-        AS measurement_concept_id), '{CANARY}' AS measurement_source_value
+        AS measurement_concept_id), '{CANARY}' AS measurement_source_value,
+    CASE WHEN person_id <= {K - 1} THEN 1 ELSE 2 END AS provider_id
 FROM read_parquet($path)
 """
 
@@ -45,7 +50,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with duckdb.connect() as db:
         db.execute(_OWN)
         db.execute(f"CREATE TABLE measurement AS {_VALUES}", {"path": str(path / "measurement.parquet")})
-        for name in ("concept", "concept_ancestor", "care_site", "measurement"):
+        for name in ("concept", "concept_ancestor", "care_site", "provider", "measurement"):
             db.execute(f"COPY {name} TO '{path / name}.parquet'")
     return path
 
@@ -62,6 +67,7 @@ def off(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
         patch.setattr(rare, "DIGITS", 16)
         patch.setattr(sharing, "OWN", 2**40)
         patch.setattr(own, "held", lambda _: exp.true())
+        patch.setattr(deidentify, "SERVING", ())
         return loaded(origin, tmp_path_factory.mktemp("off") / "site")
 
 
@@ -99,6 +105,16 @@ def test_values_of_four_digits_link_few_records(held: Loaded, off: Loaded) -> No
     unique, right = linked(held, rare.DIGITS)
     assert right <= unique < 0.06
     assert linked(off, 15)[1] > 0.95  # but for the values at either end, which are drawn in
+
+
+def test_a_clinician_of_few_people_is_not_told(held: Loaded, off: Loaded) -> None:
+    """Ten people who had one clinician to themselves, a ward of their own say, would know each other by it."""
+    query = "SELECT count(DISTINCT person_id) AS n FROM {measurement} GROUP BY provider_id"
+    told = held.array(query)["n"].tolist()
+    few, many = sorted(off.array(query)["n"].tolist())
+    assert sorted(told) == [few, many]
+    assert held.array("SELECT DISTINCT provider_id AS p FROM {measurement} WHERE provider_id > 0")["p"].tolist() == [2]
+    assert few < K
 
 
 def test_rounding_is_counted(held: Loaded) -> None:

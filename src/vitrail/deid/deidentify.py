@@ -30,10 +30,13 @@ AS_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
 REFERRED = ("location", "care_site", "provider", "visit_occurrence", "visit_detail")
 """Tables whose records others refer to, each after those that it refers to itself."""
 
+SERVING = ("provider", "care_site")
+"""Tables of clinicians and places: records of people refer to one only where k people have one in such records."""
+
 MADE = ("note", "location")
 """Tables whose rules change the rows themselves, beside what k people share."""
 
-NUMBER = "CAST(row_number() OVER () AS INTEGER)"
+NUMBER = "CAST(rowid + 1 AS INTEGER)"
 """The number of a record, in the order of its table."""
 
 SPANS = ("observation_period", "payer_plan_period", "condition_era", "drug_era", "dose_era")
@@ -76,12 +79,14 @@ class Writer:
         run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=self._moved(of))
         changed = self._rows_ruled(of, rows) if made else {}
         lookups = self._lookups(of, rows, count)
-        changed |= self._changed(rows, lookups)
         if of.name == "location" and self.profile.rare:
             places.leave_one_of_each(self.db, rows, self._keyed(of, rows, lookups))
+        ordered = self._sort(of, rows, lookups)
+        changed |= self._changed(ordered, lookups)
         if of.name in REFERRED:
-            self._number(of, rows)
-        file = self._copy(of, rows, lookups)
+            self._number(of, ordered)
+        file = self._copy(of, ordered, lookups)
+        run(self.db, "DROP TABLE :s", s=ordered)
         ruled = self._ruled(of, changed)
         return file, self._removed(of, count, file.rows), [*ruled, *_dropped(of)]
 
@@ -143,37 +148,43 @@ class Writer:
                     if self.profile.rare}  # fmt: skip
         asked = {each.name: each for each in self._asked(of)}
         whole = learn(self.db, rows, list(asked.values()), count, self.profile.rare) if asked else True
-        return {name: self._lookup(each, kept, whole) for name, each in asked.items()}
+        return {name: self._lookup(of, each, kept, whole) for name, each in asked.items()}
 
     def _asked(self, of: Table) -> Iterator[Asked]:
         for each in self.columns[of.name]:
             rule = action(of.name, each.name)
             if rule == "string":
                 yield Asked(each.name, "text")
-            elif rule in ("concept", "keep") and self.profile.rare:
+            elif (rule in ("concept", "keep") or each.references in SERVING) and self.profile.rare:
                 yield Asked(each.name, "value")
             elif rule == "number" and self.profile.rare:
                 unit = column("unit_concept_id") if of.column("unit_concept_id") else sql("CAST(NULL AS INTEGER)")
                 yield Asked(each.name, "number", (column(str(of.concept)), unit))
 
-    def _lookup(self, each: Asked, kept: Mapping[str, Node], whole: bool) -> rare.Lookup:
+    def _lookup(self, of: Table, each: Asked, kept: Mapping[str, Node], whole: bool) -> rare.Lookup:
         if each.kind == "number":
             return rare.draw_in(self.db, each)
         if each.kind == "text":
             return rare.keep_common(self.db, each.name, whole)
         if each.name in kept:
             return rare.keep_shared(self.db, each.name, kept[each.name], whole)
+        referring = of.column(each.name)
+        if referring is not None and referring.references in SERVING:
+            return self._serving(referring, whole)
         return rare.generalise(self.db, each.name, whole)
 
+    def _serving(self, of: Column, whole: bool) -> rare.Lookup:
+        """Who treated, or where, if k people were treated by them: few would know each other by it."""
+        few = rare.keep_shared(self.db, of.name, exp.null(), whole).join
+        return _referred(of, None if few is None else few[0])
+
     def _changed(self, rows: Node, lookups: Mapping[str, rare.Lookup]) -> dict[str, int]:
-        """How many values each rule that asks what is shared changes."""
-        counted = {name: each for name, each in lookups.items() if each.changed is None}
+        """How many values each rule that asks what is shared changes; ``rows`` are those of :meth:`_sort`."""
         changed = {name: each.changed for name, each in lookups.items() if each.changed is not None}
+        counted = [name for name, each in lookups.items() if each.changed is None]
         if counted:
-            query = exp.select(*(sql("count_if(:c IS DISTINCT FROM :v)", c=column(name, "t"), v=each.value)
-                                 for name, each in counted.items()))  # fmt: skip
-            found = run(self.db, _joined(query, rows, counted))[0]
-            changed |= {name: int(each or 0) for name, each in zip(counted, found, strict=True)}
+            counts = exp.select(*(sql("count_if(:c)", c=column(_mark(name))) for name in counted)).from_(rows.copy())
+            changed |= {name: int(each or 0) for name, each in zip(counted, run(self.db, counts)[0], strict=True)}
         return changed
 
     def _keyed(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Subquery:
@@ -181,24 +192,37 @@ class Writer:
         query = exp.select(exp.alias_(column(of.key, "t"), of.key), *_values(lookups))
         return _joined(query, rows, lookups).subquery("k")
 
+    def _sort(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> Node:
+        """A table of the rows as they become, in their order, which DuckDB keeps: ``rowid`` tells it.
+
+        A window over the rows would tell it, too, but on one thread. Beside the values stand the source's key, where
+        others refer to it, and a mark where a value was changed that is to be counted.
+        """
+        values = _values(lookups)
+        values += [
+            exp.alias_(sql(":c IS DISTINCT FROM :v", c=column(name, "t"), v=each.value), _mark(name), quoted=True)
+            for name, each in lookups.items()
+            if each.changed is None
+        ]
+        if of.name in REFERRED:
+            values.append(exp.alias_(column(of.key, "t"), "source"))
+        query = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of))
+        run(self.db, "CREATE TABLE :s AS :q", s=table(of.name, "sorted"), q=query)
+        return table(of.name, "sorted")
+
     def _number(self, of: Table, rows: Node) -> None:
         """The new numbers of records that others refer to."""
-        query = "CREATE TABLE :c AS SELECT source, :n AS number FROM :s"
-        sorted_keys = exp.select(exp.alias_(column(of.key, "t"), "source"))
-        sorted_keys = sorted_keys.from_(exp.alias_(rows.copy(), "t", table=True)).order_by(*self._order(of))
         numbers = table(of.name, "crosswalk")
-        run(self.db, query, c=numbers, n=sql(NUMBER), s=sorted_keys.subquery("s"))
+        run(self.db, "CREATE TABLE :c AS SELECT source, :n AS number FROM :s", c=numbers, n=sql(NUMBER), s=rows)
         if of.name == "location" and self.profile.rare:
             rest = "SELECT a.source, c.number FROM :a AS a JOIN :c AS c ON c.source = a.stays WHERE a.source <> a.stays"
             run(self.db, f"INSERT INTO :c {rest}", a=places.ALIKE, c=numbers)
 
     def _copy(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> File:
-        """The rows in their order, which DuckDB keeps, numbered anew where they have a key of their own."""
+        """The sorted rows, numbered anew where they have a key of their own."""
         path = self.into / f"{of.name}.parquet"
-        ruled = _joined(exp.select(*_values(lookups)), rows, lookups).order_by(*self._order(of)).subquery("s")
-        select = exp.select("*").from_(ruled)
-        if action(of.name, of.key) == "key":
-            select = exp.select(exp.alias_(sql(NUMBER), of.key), "*").from_(ruled)
+        key = [exp.alias_(sql(NUMBER), of.key)] if action(of.name, of.key) == "key" else []
+        select = exp.select(*key, *(column(name) for name in lookups)).from_(rows.copy())
         run(self.db, f"COPY :q TO :path {AS_PARQUET}", q=select.subquery(), path=str(path))
         return described(of.name, path)
 
@@ -258,6 +282,7 @@ def deidentify(writer: Writer, tell: Callable[[str], None]) -> Deidentified:
     Two loads of one extract write the same bytes. Raises SnapshotError where a record was lost on the way.
     """
     run(writer.db, "CREATE SCHEMA moved")
+    run(writer.db, "CREATE SCHEMA sorted")
     files, removed, ruled = [], list[Removed](), list[Ruled]()
     names = (*REFERRED, *(each for each in TABLES if each not in REFERRED))
     rows = {name: int(run(writer.db, "SELECT count(*) FROM :t", t=table(name, "extract"))[0][0]) for name in names}
@@ -292,21 +317,29 @@ def _refers(of: Table, each: Column) -> bool:
     return action(of.name, each.name) == "ref"
 
 
-def _referred(of: Column) -> rare.Lookup:
-    """The number of the record that a column refers to; null where that is not in the snapshot."""
+def _referred(of: Column, but: Node | None = None) -> rare.Lookup:
+    """The number of the record that a column refers to; null where that is not in the snapshot, or ``but``."""
     name = f"of {of.name}"
-    other = exp.alias_(table(str(of.references), "crosswalk"), exp.to_identifier(name, quoted=True), table=True)
+    numbers: Node = table(str(of.references), "crosswalk")
+    if but is not None:
+        others = sql("SELECT source, number FROM :n WHERE source NOT IN (SELECT value FROM :b)", n=numbers, b=but)
+        numbers = exp.Subquery(this=others)
+    other = exp.alias_(numbers, exp.to_identifier(name, quoted=True), table=True)
     same = exp.EQ(this=column("source", name), expression=column(of.name, "t"))
     return rare.Lookup(column("number", name), (other, same))
+
+
+def _values(lookups: Mapping[str, rare.Lookup]) -> list[Node]:
+    return [exp.alias_(each.value, name, quoted=True) for name, each in lookups.items()]
+
+
+def _mark(of: str) -> str:
+    return f"{of} changed"
 
 
 def _instead(of: Column) -> Node:
     """What stands where a value that few people share stood."""
     return sql("0") if of.references == "concept" else exp.null()
-
-
-def _values(lookups: Mapping[str, rare.Lookup]) -> list[Node]:
-    return [exp.alias_(each.value, name, quoted=True) for name, each in lookups.items()]
 
 
 def _joined(query: exp.Select, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Select:
