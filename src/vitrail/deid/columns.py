@@ -8,7 +8,7 @@ or at the next load's start. Only the columns that are listed go on from there.
 ``drop``   left in the staging area
 ``person`` the person's id, by the site's crosswalk
 ``key``    the record's own id, numbered anew
-``ref``    the id of a record of another table, as numbered anew there; of who treated, or where, if enough people share it
+``ref``    the id of a record of another table, as numbered anew there; of who treated, if enough people share it
 ``date``   a day, moved as the profile says
 ``birth``  the year of birth, moved with the person's days; ages of 90 and more are pooled
 ``concept`` what happened: kept where enough people share it, else its nearest ancestor that enough people share
