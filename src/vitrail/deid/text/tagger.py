@@ -229,7 +229,7 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
     words, raw = page.words[first:last], page.raw[first:last]
     digits = sum(sum(map(str.isdigit, word)) for word in words)
     if category not in ("NAME", "LOCATION"):
-        if about_codes(page, first):
+        if about_codes(page, first) or _inside_a_number(page, first, last):
             return False
         return digits >= 5 or (category == "DATE" and digits >= 3 and "/" in words)
     if sum(map(len, words)) < 2 or digits or (all(map(_ordinary, words)) and not _name_by_capital(page, first, last)):
@@ -243,6 +243,12 @@ def believed(page: Page, first: int, last: int, category: Category, sure: float)
         return sure > ACRONYM
     doubtful = len(words) == 1 and (page.begins_sentence(first) or (raw[0].isupper() and len(raw[0]) > 1))
     return sure > (0 if listed else DOUBTFUL if doubtful else UNLISTED)
+
+
+def _inside_a_number(page: Page, first: int, last: int) -> bool:
+    """Whether digits go on before or after a point, as in a dose of 0.12/0.015."""
+    before, after = page.text[: page.starts[first]][-2:], page.text[page.end(last - 1) :][:2]
+    return (before[-1:] == "." and before[:1].isdigit()) or (after[:1] == "." and after[1:].isdigit())
 
 
 FLAT, FLAT_LISTED, DOUBTFUL, UNLISTED, SMALL, ACRONYM = 0.5, 0.0, 0.5, 0.0, 3.0, 4.0
