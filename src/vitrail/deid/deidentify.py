@@ -6,7 +6,7 @@ numbered in that order.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from vitrail.deid import own, places, rare
 from vitrail.deid.columns import ACTIONS, action
-from vitrail.deid.notes import HELD, clean_notes
+from vitrail.deid.notes import clean_notes
 from vitrail.deid.persons import OPTED_OUT, PERSONS
 from vitrail.deid.profile import Profile
 from vitrail.deid.sharing import Asked, learn, renew
@@ -61,7 +61,7 @@ class Writer:
     """Writes one table after the other.
 
     ``order`` is a key that tells in which order stands what has no person; ``cleaner`` cleans notes; ``held`` counts
-    those that were held back.
+    those that were held back, by reason.
     """
 
     db: duckdb.DuckDBPyConnection
@@ -70,7 +70,7 @@ class Writer:
     order: bytes
     cleaner: Cleaner
     into: Path
-    held: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
 
     def write(self, of: Table, count: int) -> tuple[File, list[Removed], list[Ruled]]:
         """Write a table of ``count`` rows; raises SnapshotError where a record was lost on the way."""
@@ -243,12 +243,12 @@ class Writer:
             return [Removed(table=of.name, reason=own.FEW_HAVE, rows=lost)]
         if of.name == "location" and self.profile.rare and lost == places.count_alike(self.db):
             return [Removed(table=of.name, reason=places.SAME, rows=lost)]
-        held = self.held if of.name == "note" else 0
+        held = self.held if of.name == "note" else {}
         out, gone = self._of_nobody(table(of.name, "extract")) if _of_persons(of) else (0, 0)
-        trimmed = lost - out - gone - held
+        trimmed = lost - out - gone - sum(held.values())
         if trimmed < 0 or (self.profile.days == "keep" and gone + trimmed) or not _of_persons(of):
             raise SnapshotError(f"{of.name}: records were lost on the way.", "Report this as a defect of Vitrail.")
-        found = ((OUT, out), (NOT_OBSERVED, gone), (TRIMMED, trimmed), (HELD, held))
+        found = ((OUT, out), (NOT_OBSERVED, gone), (TRIMMED, trimmed), *held.items())
         return [Removed(table=of.name, reason=reason, rows=rows) for reason, rows in found if rows]
 
     def _of_nobody(self, source: Node) -> tuple[int, int]:

@@ -1,18 +1,19 @@
 """Notes on their way into a snapshot: cleaned, with what the structured record knows of each person; or held back.
 
 The method is :mod:`vitrail.deid.text`; here is how notes pass through it. A note that the residual scan doubts is held
-back: it stays in the source, and is counted under :data:`HELD`.
+back, as one that is too long: it stays in the source, and is counted under the reason.
 """
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import duckdb
 import pyarrow as pa
 
 from vitrail.deid.persons import PERSONS
-from vitrail.deid.text.clean import Cleaner, Job, clean_all
+from vitrail.deid.text.clean import TOO_LONG, Cleaner, Job, clean_all
 from vitrail.deid.text.spans import Known
 from vitrail.omop.sql import Node, run, sql, table
 
@@ -25,13 +26,13 @@ _CLEANED = table("note", "cleaned")
 _KINDS = {"name": "names", "date": "dates", "id": "ids", "phone": "phones", "address": "addresses"}
 
 
-def clean_notes(db: duckdb.DuckDBPyConnection, rows: Node, cleaner: Cleaner) -> tuple[int, int]:
-    """Clean ``note_text`` of ``rows``, and remove the rows that are held back; how many were changed, how many held."""
+def clean_notes(db: duckdb.DuckDBPyConnection, rows: Node, cleaner: Cleaner) -> tuple[int, Mapping[str, int]]:
+    """Clean ``note_text`` of ``rows``, and remove the rows that are held back; how many were changed, and held why."""
     count = int(run(db, "SELECT count(*) FROM :t", t=rows)[0][0])
     run(db, "CREATE SCHEMA IF NOT EXISTS cleaned")
     run(db, "CREATE TABLE :c (note BIGINT, text VARCHAR, held BOOLEAN)", c=_CLEANED)
     processes = (os.cpu_count() or 1) if count >= MANY else 1
-    waiting, places = _jobs(db, rows), []
+    waiting, places, why = _jobs(db, rows), [], Counter[str]()
 
     def jobs() -> Iterator[Job]:
         for place, job in waiting:
@@ -44,15 +45,16 @@ def clean_notes(db: duckdb.DuckDBPyConnection, rows: Node, cleaner: Cleaner) -> 
         numbers = places[at : at + len(batch)]
         at += len(batch)
         texts, held = [each.text for each in batch], [each.quarantine is not None for each in batch]
+        why.update(TOO_LONG if each.quarantine == TOO_LONG else HELD for each in batch if each.quarantine is not None)
         db.register("batch", pa.table({"note": numbers, "text": texts, "held": held}))
         run(db, "INSERT INTO :c SELECT * FROM batch", c=_CLEANED)
         db.unregister("batch")
     same = "SELECT count(*) FROM :t AS t JOIN :c AS c ON t.rowid = c.note WHERE t.note_text = c.text AND NOT c.held"
     untouched = int(run(db, same, t=rows, c=_CLEANED)[0][0])
     run(db, "UPDATE :t AS t SET note_text = c.text FROM :c AS c WHERE t.rowid = c.note", t=rows, c=_CLEANED)
-    gone = int(run(db, "DELETE FROM :t WHERE rowid IN (SELECT note FROM :c WHERE held)", t=rows, c=_CLEANED)[0][0])
+    run(db, "DELETE FROM :t WHERE rowid IN (SELECT note FROM :c WHERE held)", t=rows, c=_CLEANED)
     run(db, "DROP TABLE :c", c=_CLEANED)
-    return count - untouched - gone, gone
+    return count - untouched - why.total(), why
 
 
 def _jobs(db: duckdb.DuckDBPyConnection, rows: Node) -> Iterator[tuple[int, Job]]:

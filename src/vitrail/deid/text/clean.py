@@ -30,7 +30,7 @@ LEVERS = ("known", "dictionaries", "rules", "tagger")
 LONGEST = 1_000_000
 """Characters of a note. A longer one is no note but a file, and is withheld unread, so that no note takes long."""
 
-TOO_LONG = f"it is longer than {LONGEST:,} characters"
+TOO_LONG = f"the note is longer than {LONGEST:,} characters"
 
 
 @dataclass(frozen=True)
