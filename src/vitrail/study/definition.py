@@ -1,8 +1,9 @@
 """A cohort with all that it names: what an engine computes, whether it stands in a study or alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vitrail.errors import StudyError
 from vitrail.study.cohort import Cohort
 from vitrail.study.concepts import ConceptSet
 from vitrail.study.word import Name
@@ -15,3 +16,29 @@ class Definition:
     id: str
     cohort: Cohort
     concept_sets: Mapping[Name, ConceptSet] = field(default_factory=dict)
+
+    @property
+    def refers_to(self) -> frozenset[str]:
+        """The ids of the cohorts whose rows are events of this one."""
+        return frozenset(event.of for event in self.cohort.events() if event.domain == "cohort")
+
+
+def in_order(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
+    """The definitions, each after those it refers to, otherwise as they were given.
+
+    StudyError where two have one id, where one refers to a cohort that is not among them, or some refer to each other
+    in a circle.
+    """
+    waiting = {each.id: each for each in definitions}
+    if len(waiting) < len(definitions):
+        raise StudyError("Two cohorts have one id.", "Give each an id of its own.")
+    if any(not each.refers_to <= waiting.keys() for each in definitions):
+        raise StudyError("A cohort refers to one that is not there.", "Define that one as well, in the same batch.")
+    ordered: list[Definition] = []
+    while waiting:
+        ready = [each for each in waiting.values() if not each.refers_to & waiting.keys()]
+        if not ready:
+            raise StudyError("Cohorts refer to each other in a circle.", "Let one be defined without the others.")
+        ordered += ready
+        waiting = {each.id: each for each in waiting.values() if each not in ready}
+    return tuple(ordered)
