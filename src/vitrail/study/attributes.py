@@ -36,7 +36,7 @@ ATTRIBUTES: Mapping[Domain, tuple[str, ...]] = {
     "condition_era": ("occurrences", "length", "age_at_end"),
     "drug_era": ("occurrences", "length", "gap_days", "age_at_end"),
     "dose_era": ("unit", "dose", "length", "age_at_end"),
-    "visit_detail": ("source", "type", "specialty", "place_of_service", "length"),
+    "visit_detail": ("source", "type", "specialty", "place_of_service", "length", "age_at_end"),
     "specimen": ("source", "type", "quantity", "unit", "anatomic_site", "disease_status", "source_id"),
     "observation_period": ("type", "period", "length", "age_at_end"),
     "payer_plan_period": (

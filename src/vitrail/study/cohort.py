@@ -275,16 +275,14 @@ class PersonLimits(Word):
 
 
 class Around(Word):
-    """A window of days from the index's ``index`` (start or end) to an event's ``event`` (start or end)."""
+    """A window of days from the index's ``index`` (start or end) to an event's ``event`` (start or end).
+
+    Unlike ``days`` of a rule, it may end before it starts, and then holds nothing: so says many a definition of Circe.
+    """
 
     days: Window
     index: Side = "start"
     event: Side = "start"
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        _forwards(self.days)
-        return self
 
 
 class Group(Word):
