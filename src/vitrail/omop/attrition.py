@@ -1,7 +1,7 @@
 """The labels of the steps of a cohort's attrition, in their order; between the last two stand the rules, by name.
 
 A step that a cohort does not speak of is left out: ``KEPT`` where ``keep`` is ``every``, ``ALSO``, ``QUALIFIED``, the
-rules, ``LIMITED`` where ``limit`` is ``every``, and ``ENDED`` where :func:`loses_at_the_end` says that nobody can be lost.
+rules, ``LIMITED`` where ``limit`` is ``every``, and ``ENDED`` where nobody can be lost (:func:`loses_at_the_end`).
 """
 
 from collections.abc import Mapping

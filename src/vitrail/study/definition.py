@@ -29,16 +29,18 @@ def in_order(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
     StudyError where two have one id, where one refers to a cohort that is not among them, or some refer to each other
     in a circle.
     """
-    waiting = {each.id: each for each in definitions}
-    if len(waiting) < len(definitions):
+    by_id = {each.id: each for each in definitions}
+    waiting = {each.id: each.refers_to for each in definitions}
+    if len(by_id) < len(definitions):
         raise StudyError("Two cohorts have one id.", "Give each an id of its own.")
-    if any(not each.refers_to <= waiting.keys() for each in definitions):
+    if any(not needed <= by_id.keys() for needed in waiting.values()):
         raise StudyError("A cohort refers to one that is not there.", "Define that one as well, in the same batch.")
     ordered: list[Definition] = []
     while waiting:
-        ready = [each for each in waiting.values() if not each.refers_to & waiting.keys()]
+        ready = [id for id, needed in waiting.items() if not needed & waiting.keys()]
         if not ready:
             raise StudyError("Cohorts refer to each other in a circle.", "Let one be defined without the others.")
-        ordered += ready
-        waiting = {each.id: each for each in waiting.values() if each not in ready}
+        ordered += [by_id[id] for id in ready]
+        for id in ready:
+            del waiting[id]
     return tuple(ordered)
