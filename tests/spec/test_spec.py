@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.engines import ENGINES, Opener, plain
-from vitrail.omop.covariates import SEX_CONCEPT
+from vitrail.omop.attributes import SEX_CONCEPT
 from vitrail.omop.engines import Engine
 from vitrail.omop.tables import EVENT_TABLE, TABLES
 from vitrail.study.covariates import Covariate

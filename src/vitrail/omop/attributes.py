@@ -123,3 +123,6 @@ COLUMNS: Mapping[Domain, Mapping[str, str]] = {
 
 ABNORMAL = (4155142, 4155143)
 """Values that say "abnormally high" and "abnormally low" (as circe-be reads ``Abnormal``)."""
+
+SEX_CONCEPT: Mapping[str, int] = {"male": 8507, "female": 8532}
+"""The concepts of a person's sex."""

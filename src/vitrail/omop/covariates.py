@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
+from vitrail.omop.attributes import SEX_CONCEPT
 from vitrail.omop.cohorts import Numbers
 from vitrail.omop.events import UNBOUNDED, col, table
 from vitrail.study.covariates import Covariate
-
-SEX_CONCEPT = {"male": 8507, "female": 8532}
-"""OMOP's concepts of ``gender_concept_id``."""
 
 
 @dataclass(frozen=True)

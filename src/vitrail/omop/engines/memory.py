@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrail.errors import StudyError
-from vitrail.omop.covariates import SEX_CONCEPT
+from vitrail.omop.attributes import SEX_CONCEPT
 from vitrail.omop.engines import Answer, CohortRows, Origins, Step
 from vitrail.omop.engines.memory_cohorts import Built, build
 from vitrail.omop.engines.memory_events import Events
