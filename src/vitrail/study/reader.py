@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vitrail.errors import Problem, StudyError, StudyFileError
+from vitrail.errors import Problem, StudyFileError
 from vitrail.study import strict_yaml
-from vitrail.study.explain import Schema, explained
+from vitrail.study.explain import Schema, explained, refusal
 from vitrail.study.strict_yaml import MAX_BYTES, MOST_PROBLEMS, YamlError
 from vitrail.study.study import Study
 
@@ -32,7 +32,7 @@ def parse_study(content: bytes) -> Study:
     study = _parsed(content)
     if isinstance(study, Study):
         return study
-    raise _error(tuple(study))  # here, so that nothing of the file hangs on as the error's context
+    raise refusal(tuple(study), "study")  # here, so that nothing of the file hangs on as the error's context
 
 
 def _parsed(content: bytes) -> Study | list[Problem]:
@@ -49,10 +49,3 @@ def _parsed(content: bytes) -> Study | list[Problem]:
 @cache
 def _schema() -> Schema:
     return Study.model_json_schema()
-
-
-def _error(problems: tuple[Problem, ...]) -> StudyError:
-    if len(problems) == 1:
-        return StudyError(str(problems[0]), problems=problems)
-    count = f"at least {MOST_PROBLEMS}" if len(problems) == MOST_PROBLEMS else len(problems)
-    return StudyError(f"The study is wrong in {count} places.", "\n".join(["", *map(str, problems)]), problems)
