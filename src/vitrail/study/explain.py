@@ -70,7 +70,7 @@ def _problems(detail: Mapping[str, Any], start: "_Spot", most: int) -> list[Prob
         spot = start.at(loc[:-1]).named
         return [spot.problem("this name does not fit", spot.wanted)]
     spot = start.at(loc)
-    if kind == "too_short" and spot.filled:
+    if spot.beside or (kind == "too_short" and spot.filled):
         return []
     what = _WHAT.get(kind, "what stands here does not fit")
     if spot.naming and spot.unknown and _PLAIN_NAME.fullmatch(spot.unknown):
@@ -100,6 +100,8 @@ class _Spot:
     unknown: str | None = None
     definitions: Schema = field(default_factory=dict, repr=False)
     naming: bool = False
+    beside: bool = False
+    """Whether this is about a branch of a choice that the file does not take."""
 
     def at(self, loc: Sequence[str | int]) -> "_Spot":
         """The place that ``loc`` leads to from here, as far as the schema goes."""
@@ -135,6 +137,9 @@ class _Spot:
         return self.place.problem(what, do, self.way)
 
     def _step(self, step: str | int) -> "_Spot":
+        branches = [each for each in self.schema.get("anyOf", ()) if each.get("type") != "null"]
+        if len(branches) > 1 and isinstance(step, str):
+            return self._branch(branches, step)
         schema = _resolved(self.schema, self.definitions)
         if "discriminator" in schema:
             return self._kind(schema["discriminator"]["mapping"], str(step))
@@ -146,6 +151,13 @@ class _Spot:
         if isinstance(step, int) and "prefixItems" in schema:
             return self._child(schema["prefixItems"][min(step, len(schema["prefixItems"]) - 1)], step, f"[{step + 1}]")
         return self._child(schema.get("items", {}), step, f"[{step + 1}]") if isinstance(step, int) else self
+
+    def _branch(self, branches: Sequence[Schema], step: str) -> "_Spot":
+        """The branch that the file takes: a word where it has a mapping. pydantic tells what is wrong in each."""
+        words = {each["$ref"].rpartition("/")[2]: each for each in branches if "$ref" in each}
+        mapping = isinstance(self.node.value, dict) if self.node else False
+        taken = [each for each in branches if ("$ref" in each) == mapping] or list(branches)
+        return replace(self, schema=taken[0], beside=self.beside or (step in words) != mapping)
 
     def _kind(self, mapping: Mapping[str, str], step: str) -> "_Spot":
         if step == _KIND:

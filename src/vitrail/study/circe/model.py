@@ -49,7 +49,7 @@ def _day_unit(value: object) -> object:
 
 Numeral = BeforeValidator(_numeral)
 Whole = Annotated[int, Field(ge=-(2**31), lt=2**31), Numeral]
-Number = Annotated[int | float, Field(ge=-1e15, le=1e15, description="a number"), Numeral]
+Number = Annotated[float, Field(ge=-1e15, le=1e15), Numeral]
 Id = Annotated[ConceptId, Numeral]
 Calendar = Annotated[
     str, Field(pattern=r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$", description="a day as YYYY-MM-DD in quotes")
@@ -264,7 +264,7 @@ class Wrapped(Circe):
 
 _TYPES: dict[Kind, Any] = {
     Kind.FLAG: bool, Kind.DATES: DateRange, Kind.WHOLE: Range, Kind.NUMBER: Range, Kind.SET: Whole,
-    Kind.SOURCE: Whole, Kind.TEXT: TextFilter, Kind.PERIOD: Period,
+    Kind.SOURCE: Whole, Kind.UNHEARD: Whole, Kind.TEXT: TextFilter, Kind.PERIOD: Period,
     Kind.CODED: Annotated[list[Concept], Field(max_length=MAX_ITEMS)],
     Kind.TYPED: Annotated[list[Concept], Field(max_length=MAX_ITEMS)],
 }  # fmt: skip

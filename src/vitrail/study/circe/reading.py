@@ -1,10 +1,12 @@
 """From Circe's JSON to our words: the same question, or a refusal that names the place.
 
-What carries no meaning is left behind: captions of concepts, descriptions of rules, an extent beside an operator of
-one number, a column to count by where nothing is counted apart. Everything else is read, or refused.
+Where circe-be itself leaves a limit out, so that its rows are not what the definition says, it is left out here, and
+whoever reads is told (:data:`Notes`). What carries no meaning is left behind: captions of concepts, descriptions of
+rules, an extent beside an operator of one number, a column to count by where nothing is counted apart. Everything else
+is read, or refused.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +29,7 @@ from vitrail.study.cohort import (
     Exit,
     Exposure,
     Group,
+    Moved,
     Observed,
     PersonLimits,
     Rule,
@@ -44,6 +47,9 @@ EMPTY = ConceptItem(concept=0, descendants=False, exclude=True)
 """What a concept set without items becomes: nothing, less the concept 0."""
 
 E = TypeVar("E", bound=Event)
+
+Notes = Callable[[str], None]
+"""Takes what a reader should know of the definition: sentences without anything of the file."""
 
 
 class _Refused(Exception):
@@ -68,7 +74,11 @@ def _at(*way: str | int) -> Iterator[None]:
         raise _Refused(f"{what[:1].lower()}{what[1:]}", f"{do[:1].upper()}{do[1:]}." if do else "", way) from None
 
 
-def parse_circe(content: bytes, id: str) -> Definition:
+def _unheard(_: str) -> None:
+    """Notes that nobody wants."""
+
+
+def parse_circe(content: bytes, id: str, notes: Notes = _unheard) -> Definition:
     """The definition in the bytes of a file, called ``id``. StudyError where it is wrong or cannot be answered."""
     try:
         text = decoded(content)
@@ -76,14 +86,14 @@ def parse_circe(content: bytes, id: str) -> Definition:
     except JsonError as error:
         problem = error.problem
     else:
-        found = _read(data, id, lambda ways: tree(text, ways))
+        found = _read(data, id, lambda ways: tree(text, ways), notes)
         if isinstance(found, Definition):
             return found
         raise refusal(tuple(found), "definition")
     raise refusal((problem,), "definition")
 
 
-def read_circe(data: object, id: str) -> Definition:
+def read_circe(data: object, id: str, notes: Notes = _unheard) -> Definition:
     """The definition in JSON data, called ``id``: as ATLAS exports it, or as WebAPI gives it.
 
     StudyError where it is wrong or asks what cannot be answered; places count as if all stood in one line.
@@ -92,13 +102,13 @@ def read_circe(data: object, id: str) -> Definition:
         bounded(data)
     except JsonError as error:
         raise refusal((error.problem,), "definition") from None
-    found = _read(data, id, lambda _: _tree_of(data))
+    found = _read(data, id, lambda _: _tree_of(data), notes)
     if isinstance(found, Definition):
         return found
     raise refusal(tuple(found), "definition")
 
 
-def _read(data: object, id: str, places: Any) -> Definition | list[Problem]:
+def _read(data: object, id: str, places: Callable[[Sequence[Part]], Node], notes: Notes) -> Definition | list[Problem]:
     saved = isinstance(data, dict) and "expression" in data and "PrimaryCriteria" not in data
     root: type[BaseModel] = model.Saved if saved else model.Expression
     try:
@@ -109,16 +119,17 @@ def _read(data: object, id: str, places: Any) -> Definition | list[Problem]:
         return explained(error, _schema(root), places(ways), MOST_PROBLEMS, naming=True)
     try:
         with _at(*(("expression",) if saved else ())):
-            return definition(said.expression if isinstance(said, model.Saved) else said, id)  # type: ignore[arg-type]
+            expression = said.expression if isinstance(said, model.Saved) else said
+            return _definition(expression, id, notes)  # type: ignore[arg-type]
     except _Refused as refused:
         return [_problem(refused, places([refused.way]))]
 
 
-def definition(said: model.Expression, id: str) -> Definition:
+def _definition(said: model.Expression, id: str, notes: Notes) -> Definition:
     """The definition that an expression says."""
     sets = _concept_sets(said.concept_sets or [])
     names = {number: name for number, (name, _) in sets.items()}
-    return Definition(id, _Reader(names).cohort(said), dict(sets.values()))
+    return Definition(id, _Reader(names, notes).cohort(said), dict(sets.values()))
 
 
 def _concept_sets(said: Sequence[model.CodeSet]) -> dict[int, tuple[Name, ConceptSet]]:
@@ -149,6 +160,7 @@ class _Reader:
     """Reads what names concept sets by their numbers; ``names`` are their names."""
 
     names: Mapping[int, Name]
+    notes: Notes
 
     def cohort(self, said: model.Expression) -> Cohort:
         """The cohort of an expression."""
@@ -193,14 +205,26 @@ class _Reader:
             fields = self._limits(kind.attributes, criterion)
             number = getattr(criterion, "CodesetId", None) if kind.codeset else None
             fields[kind.domain] = ANY if number is None else self._name(number, "CodesetId")
-            if criterion.date_adjustment is not None:
-                with _at("DateAdjustment"):
-                    fields["moved"] = limits.moved(criterion.date_adjustment)
+            fields["moved"] = self._moved(kind, criterion.date_adjustment)
             group = criterion.correlated_criteria
             if group is not None and not group.empty:
                 with _at("CorrelatedCriteria"):
                     fields["where"] = self._where(group)
             return type(**fields)
+
+    def _moved(self, kind: CriterionKind, said: model.DateAdjustment | None) -> Moved | None:
+        if said is None:
+            return None
+        if kind.adjusted == "unheard":
+            self.notes(f"{kind.name}.DateAdjustment is left out: circe-be does not look at it.")
+            return None
+        with _at("DateAdjustment"):
+            moved = limits.moved(said)
+        if kind.adjusted == "own ends" and (moved.start_from, moved.end_from) != ("start", "end"):
+            self.notes(f"{kind.name}.DateAdjustment counts from the start to the start and from the end to the end: "
+                       "circe-be does not look at StartWith and EndWith.")  # fmt: skip
+            return Moved(start_days=moved.start_days, end_days=moved.end_days)
+        return moved
 
     def _where(self, said: model.Group) -> tuple[Rule, ...]:
         group = self.group(said)
@@ -230,6 +254,9 @@ class _Reader:
             name = chosen and self._name(chosen.codeset_id, "CodesetId")
             return limits.coded(value, getattr(said, attribute.name + "Exclude", None), chosen, name)
         if value is None or attribute.kind is Kind.REFUSED:
+            return None
+        if attribute.kind is Kind.UNHEARD:
+            self.notes(f"{attribute.name} is left out: {attribute.note}.")
             return None
         if attribute.kind in (Kind.SET, Kind.SOURCE):
             name = self._name(value)

@@ -8,6 +8,7 @@ builders. Where these differ from what a name suggests, a note says so.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from vitrail.study.attributes import Distinct, Domain
 
@@ -26,12 +27,13 @@ class Kind(Enum):
     SOURCE = "number of a concept set, for the source concept"
     TEXT = "text filter"
     PERIOD = "span of dates"
+    UNHEARD = "left out, with a note"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A field of a criterion. ``field`` is ours; of a refused one, ``note`` is the reason."""
+    """A field of a criterion. ``field`` is ours, and empty where there is none: then ``note`` says why."""
 
     name: str
     field: str
@@ -49,15 +51,21 @@ class Attribute:
 
 @dataclass(frozen=True)
 class CriterionKind:
-    """A kind of criterion: its name in Circe, our domain, and its fields. Without ``codeset`` it is of any concept."""
+    """A kind of criterion: its name in Circe, our domain, and its fields. Without ``codeset`` it is of any concept.
+
+    ``adjusted`` is what circe-be makes of ``DateAdjustment``: dates as said, the start from the start and the end from
+    the end whatever is said, or nothing.
+    """
 
     name: str
     domain: Domain
     attributes: tuple[Attribute, ...]
     codeset: bool = True
+    adjusted: Literal["as said", "own ends", "unheard"] = "as said"
 
 
 _NO_DOSE = "the Common Data Model 5.4 has no dose in drug exposures"
+_NO_SPECIMEN_SOURCE = "circe-be does not look at it, and the Common Data Model has no such column"
 _NO_LOCATION = "the Common Data Model 5 has no history of locations"
 
 _FIRST = Attribute("First", "first", Kind.FLAG)
@@ -155,7 +163,7 @@ CRITERIA: tuple[CriterionKind, ...] = (
         _STARTS, *_COMMON,
         Attribute("DeathType", "type", Kind.TYPED),
         Attribute("DeathSourceConcept", "source", Kind.SOURCE),
-    )),
+    ), adjusted="own ends"),
     CriterionKind("ConditionEra", "condition_era", (
         _FIRST, *_ERA, *_AGES, _GENDER,
         Attribute("OccurrenceCount", "occurrences", Kind.WHOLE),
@@ -189,8 +197,8 @@ CRITERIA: tuple[CriterionKind, ...] = (
         Attribute("AnatomicSite", "anatomic_site", Kind.CODED),
         Attribute("DiseaseStatus", "disease_status", Kind.CODED),
         Attribute("SourceId", "source_id", Kind.TEXT),
-        Attribute("SpecimenSourceConcept", "source", Kind.SOURCE),
-    )),
+        Attribute("SpecimenSourceConcept", "", Kind.UNHEARD, _NO_SPECIMEN_SOURCE),
+    ), adjusted="unheard"),
     CriterionKind("ObservationPeriod", "observation_period", (
         _FIRST, *_PERIOD, *_AGES,
         Attribute("PeriodType", "type", Kind.CODED),

@@ -10,7 +10,7 @@ from vitrail.study.circe import limits
 from vitrail.study.circe.limits import Unsaid
 from vitrail.study.circe.reading import EMPTY
 from vitrail.study.circe.table import COUNT_COLUMNS, CRITERIA, DEMOGRAPHIC, Attribute, CriterionKind, Kind
-from vitrail.study.cohort import ANY, Around, Cohort, Event, Exit, Group, PersonLimits, Rule
+from vitrail.study.cohort import ANY, Around, Cohort, Event, Exit, Group, Moved, PersonLimits, Rule
 from vitrail.study.concepts import Coded, ConceptItem, ConceptSet
 from vitrail.study.definition import Definition
 from vitrail.study.word import Name, Word
@@ -95,7 +95,7 @@ class _Writer:
             said["CodesetId"] = self._number(event.of)
         said |= self._limits(kind.attributes, event, beside={*_DOMAINS, "where", "moved"})
         if event.moved is not None:
-            said["DateAdjustment"] = limits.date_adjustment(event.moved)
+            said["DateAdjustment"] = _adjustment(kind, event.moved)
         if event.where:
             said["CorrelatedCriteria"] = self._where(event.where)
         return {kind.name: said}
@@ -206,6 +206,13 @@ _PLAIN: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: limits.text_filter,
     Kind.PERIOD: limits.period,
 }
+
+
+def _adjustment(kind: CriterionKind, moved: Moved) -> Json:
+    own_ends = (moved.start_from, moved.end_from) == ("start", "end")
+    if kind.adjusted == "unheard" or (kind.adjusted == "own ends" and not own_ends):
+        raise Unsaid("other dates for this kind of event")
+    return limits.date_adjustment(moved)
 
 
 def _window(around: Around) -> Json:
