@@ -154,10 +154,12 @@ class _Spot:
 
     def _branch(self, branches: Sequence[Schema], step: str) -> "_Spot":
         """The branch that the file takes: a word where it has a mapping. pydantic tells what is wrong in each."""
-        words = {each["$ref"].rpartition("/")[2]: each for each in branches if "$ref" in each}
+        words = [each["$ref"].rpartition("/")[2] for each in branches if "$ref" in each]
         mapping = isinstance(self.node.value, dict) if self.node else False
         taken = [each for each in branches if ("$ref" in each) == mapping] or list(branches)
-        return replace(self, schema=taken[0], beside=self.beside or (step in words) != mapping)
+        # a word with a validator is called "function-after[_validator(), Word]" on pydantic's way
+        word = any(step.removesuffix("]").endswith(each) for each in words)
+        return replace(self, schema=taken[0], beside=self.beside or word != mapping)
 
     def _kind(self, mapping: Mapping[str, str], step: str) -> "_Spot":
         if step == _KIND:
