@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitrail.omop.engines import CohortRows, Engine
+from vitrail.omop.engines import BatchEngine, CohortRows, Engine
 from vitrail.omop.engines.duckdb import DuckDBEngine
-from vitrail.omop.engines.memory import MemoryEngine
+from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
 from vitrail.omop.tables import TABLES
 from vitrail.study.study import Study
 
@@ -52,6 +52,16 @@ def duckdb(study: Study, tables: Tables, threads: int = 2) -> Iterator[Engine]:
 
 ENGINES: dict[str, Opener] = {"memory": memory, "duckdb": duckdb}
 """Every engine. A new one is added here, and all specifications and generated questions run on it."""
+
+
+@contextmanager
+def memory_batch(tables: Tables) -> Iterator[BatchEngine]:
+    """The engine that defines meaning, for many definitions."""
+    yield MemoryBatch(tables)
+
+
+BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {"memory": memory_batch}
+"""Every engine for many definitions. A new one is added here, and all generated and real definitions run on it."""
 
 
 def shuffled(tables: Tables, seed: int) -> Tables:
