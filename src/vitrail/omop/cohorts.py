@@ -291,7 +291,7 @@ def exposed() -> exp.Query:
           FROM taken),
         numbered AS (
           SELECT exposure, person, start, finish, SUM(fresh) OVER (PARTITION BY exposure, person
-            ORDER BY start, finish ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
+            ORDER BY start, finish, fresh DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
           FROM fresh)
         SELECT exposure, person, MIN(start) AS start, MAX(finish) AS finish
         FROM numbered GROUP BY exposure, person, era""")
@@ -352,7 +352,7 @@ def eras() -> exp.Query:
         numbered AS (
           SELECT cohort, person, start, finish, domain, id, concept, closes, bound, fresh,
             SUM(fresh) OVER (PARTITION BY cohort, person, bound
-              ORDER BY start, until, domain, id, concept, finish
+              ORDER BY start, until, domain, id, concept, finish, fresh DESC
               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
           FROM fresh)
         SELECT cohort, person, MIN(start) AS start, MAX(finish) AS finish,

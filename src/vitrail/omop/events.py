@@ -336,6 +336,11 @@ def _null(name: str, of: str) -> exp.Expr:
     return col(name, of).is_(exp.null())
 
 
+def given_rows() -> exp.Query:
+    """``cohort_row`` of cohorts that are known already."""
+    return sql("SELECT cohort, person, start, finish, id FROM given_row")
+
+
 def of_cohorts(form: Form) -> exp.Query:
     """The rows of ``occurrence`` that cohorts give, from ``cohort_row`` (cohort, person, start, finish, id)."""
     found = exp.select(col("event", "w"), *(col(name, "r") for name in _carried(form)))

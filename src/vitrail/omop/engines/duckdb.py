@@ -81,7 +81,8 @@ class DuckDBBatch:
         """Fill ``occurrence`` with the events of a plan, for everybody; ``rows`` are those of cohorts, by id."""
         self._read(None)
         batch.prepare(self.database, plan)
-        self.database.show("cohort_row", _as_events(plan, rows))
+        self.database.show("given_row", _as_events(plan, rows))
+        self.database.keep("cohort_row", events.given_rows)
         batch.find_events(self.database, plan)
 
     def _persons(self) -> list[tuple[int, int] | None]:
