@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitrail.omop.engines import BatchEngine, CohortRows, Engine
-from vitrail.omop.engines.duckdb import DuckDBEngine
+from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
 from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
 from vitrail.omop.tables import TABLES
 from vitrail.study.study import Study
@@ -60,7 +60,18 @@ def memory_batch(tables: Tables) -> Iterator[BatchEngine]:
     yield MemoryBatch(tables)
 
 
-BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {"memory": memory_batch}
+@contextmanager
+def duckdb_batch(tables: Tables, threads: int = 2, ranges: int = 1) -> Iterator[BatchEngine]:
+    """The default engine, for many definitions, over Parquet files."""
+    with tempfile.TemporaryDirectory() as directory:
+        with DuckDBBatch(write_parquet(Path(directory), tables), threads=threads, ranges=ranges) as engine:
+            yield engine
+
+
+BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {
+    "memory": memory_batch,
+    "duckdb": duckdb_batch,
+}
 """Every engine for many definitions. A new one is added here, and all generated and real definitions run on it."""
 
 
