@@ -74,11 +74,11 @@ def _at(*way: str | int) -> Iterator[None]:
         raise _Refused(f"{what[:1].lower()}{what[1:]}", f"{do[:1].upper()}{do[1:]}." if do else "", way) from None
 
 
-def _unheard(_: str) -> None:
+def unheard(_: str) -> None:
     """Notes that nobody wants."""
 
 
-def parse_circe(content: bytes, id: str, notes: Notes = _unheard) -> Definition:
+def parse_circe(content: bytes, id: str, notes: Notes = unheard) -> Definition:
     """The definition in the bytes of a file, called ``id``. StudyError where it is wrong or cannot be answered."""
     try:
         text = decoded(content)
@@ -93,7 +93,7 @@ def parse_circe(content: bytes, id: str, notes: Notes = _unheard) -> Definition:
     raise refusal((problem,), "definition")
 
 
-def read_circe(data: object, id: str, notes: Notes = _unheard) -> Definition:
+def read_circe(data: object, id: str, notes: Notes = unheard) -> Definition:
     """The definition in JSON data, called ``id``: as ATLAS exports it, or as WebAPI gives it.
 
     StudyError where it is wrong or asks what cannot be answered; places count as if all stood in one line.
