@@ -77,9 +77,10 @@ def _exit(exit: Exit) -> str:
 
 def _exposure(exposure: Exposure) -> str:
     lasting = "" if exposure.days_supply is None else f", each taken to last {days_aloud(exposure.days_supply)}"
+    after = f"{days_aloud(exposure.offset)} after " if exposure.offset else ""
     return (
-        f"{days_aloud(exposure.offset)} after their exposure to “{exposure.drug}” ends (exposures at most "
-        f"{days_aloud(exposure.gap)} apart are one{lasting})"
+        f"{after}their exposure to “{exposure.drug}” ends (exposures at most {days_aloud(exposure.gap)} apart are "
+        f"one{lasting})"
     )
 
 

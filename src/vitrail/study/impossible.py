@@ -4,15 +4,15 @@ A definition may say such things (and the reference answers them with nobody), b
 Each warning is the way to a part and a constant text: what is wrong and, after a semicolon, what to look at.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vitrail.study.bounds import dates_exclude, limits_exclude, never
-from vitrail.study.cohort import ANY, Around, Cohort, Event, Group, Limits, PersonLimits, Rule, Window
+from vitrail.study.cohort import Around, Cohort, Event, Group, Limits, PersonLimits, Rule, Window
 from vitrail.study.concepts import Coded, ConceptItem, ConceptSet
 from vitrail.study.definition import Definition
 from vitrail.study.naming import concept_sets_named
-from vitrail.study.word import Part, Word
+from vitrail.study.word import Name, Part, Word
 
 NATURAL = frozenset({"age", "age_at_end", "length", "occurrences", "gap_days"})
 """Numbers that are never negative."""
@@ -37,15 +37,20 @@ class Warned:
 
 def impossible(definition: Definition) -> tuple[Warned, ...]:
     """Everything in a definition that nobody can satisfy or that does nothing, in the order of its parts."""
-    cohort = definition.cohort
-    found = [
-        *_of_word((), cohort),
-        *_of_rules(("rules",), cohort.rules),
-        *_of_entry(cohort),
-        *_of_exit(cohort),
-        *_of_sets(definition),
-    ]
-    return tuple(Warned(("cohort", *part) if part[:1] != ("concept_sets",) else part, what) for part, what in found)
+    used = {name for _, name in concept_sets_named(definition.cohort)}
+    cohort = (Warned(("cohort", *each.part), each.what) for each in of_cohort(definition.cohort))
+    return (*cohort, *of_sets(definition.concept_sets, used))
+
+
+def of_cohort(cohort: Cohort) -> tuple[Warned, ...]:
+    """What nobody can satisfy in a cohort; ways begin at the cohort."""
+    rules = _of_rules(("rules",), cohort.rules)
+    return tuple(Warned(*each) for each in (*_of_word((), cohort), *rules, *_of_entry(cohort), *_of_exit(cohort)))
+
+
+def of_sets(concept_sets: Mapping[Name, ConceptSet], used: Container[Name]) -> tuple[Warned, ...]:
+    """Concept sets that nothing uses, and those that hold nothing."""
+    return tuple(Warned(*each) for each in _of_sets(concept_sets, used))
 
 
 Found = Iterator[tuple[Part, str]]
@@ -200,11 +205,10 @@ def _after(entry: Event, day: str) -> bool:
     )
 
 
-def _of_sets(definition: Definition) -> Found:
-    used = {name for _, name in concept_sets_named(definition.cohort)}
-    for place, (name, concepts) in enumerate(definition.concept_sets.items()):
-        if name not in used and name != ANY:
-            yield ("concept_sets", place), "no part of the cohort names this concept set; leave it out, or name it"
+def _of_sets(concept_sets: Mapping[Name, ConceptSet], used: Container[Name]) -> Found:
+    for place, (name, concepts) in enumerate(concept_sets.items()):
+        if name not in used:
+            yield ("concept_sets", place), "nothing names this concept set; leave it out, or name it"
         elif _empty(concepts):
             yield ("concept_sets", place), "this concept set excludes all that it includes; look at its concepts"
 

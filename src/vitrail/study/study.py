@@ -11,6 +11,7 @@ from vitrail.study.aloud import cohort_aloud, concept_set_aloud
 from vitrail.study.analyses import Analysis, Ask
 from vitrail.study.cohort import ANY, Cohort
 from vitrail.study.concepts import ConceptSet
+from vitrail.study.impossible import Warned, of_cohort, of_sets
 from vitrail.study.naming import cohorts_named, concept_sets_named
 from vitrail.study.release import Release
 from vitrail.study.word import Digest, Name, Part, PartError, SiteName, Text, Title, Word
@@ -60,6 +61,18 @@ class Study(Word):
         analyses = (f"Analysis “{name}”: {analysis.aloud()}" for name, analysis in self.analyses.items())
         concepts = (concept_set_aloud(name, each) for name, each in self.concept_sets.items())
         return (*cohorts, *analyses, *concepts)
+
+    def warnings(self) -> tuple[Warned, ...]:
+        """Logic that nobody can satisfy, and concept sets that nothing names; chosen keys stand as their places."""
+        found = [
+            Warned(("cohorts", place, *each.part), each.what)
+            for place, cohort in enumerate(self.cohorts.values())
+            for each in of_cohort(cohort)
+        ]
+        features = (covariate for analysis in self.analyses.values() for _, covariate in analysis.features())
+        words: tuple[Word, ...] = (*self.cohorts.values(), *features)
+        used = {name for word in words for _, name in concept_sets_named(word)}
+        return (*found, *of_sets(self.concept_sets, used))
 
     @model_validator(mode="after")
     def _names_defined(self) -> Self:
