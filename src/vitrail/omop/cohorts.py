@@ -177,7 +177,7 @@ def kept(steps: Steps) -> exp.Query:
     observed = exp.select(*map(col, _EVENT)).distinct().from_("entered").where(col("observed"))
     found = _extreme(observed, "keep", yearly=steps.yearly) if steps.keep else observed
     query = sql("SELECT ROW_NUMBER() OVER () AS place, cohort AS item, * FROM chosen")
-    return query.with_("chosen", as_=found)
+    return query.with_("chosen", as_=found, copy=False)
 
 
 def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
@@ -185,8 +185,8 @@ def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
     names = [each.alias_or_name for each in found.selects]
     joined = (
         exp.select(*(col(name, "f") for name in names), col(sign, "c").as_("sign"))
-        .from_(exp.to_table("found").as_("f"))
-        .join(exp.to_table("cohort").as_("c"), on=sql("c.cohort = f.cohort"))
+        .from_(exp.to_table("found", alias="f"))
+        .join(exp.to_table("cohort", alias="c"), on=sql("c.cohort = f.cohort"))
     )
     partition = [col("cohort"), col("person")]
     if yearly:
@@ -196,8 +196,8 @@ def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
     number = exp.Window(this=exp.RowNumber(), partition_by=partition, order=exp.Order(expressions=order))
     ranked = exp.select(*map(col, names), number.as_("n")).from_("signed").where(sql("sign <> 0"))
     every = exp.select(*map(col, names)).from_("signed").where(sql("sign = 0"))
-    best = exp.select(*map(col, names)).from_(ranked.subquery("ranked")).where(sql("n = 1"))
-    return exp.union(every, best, distinct=False).with_("found", as_=found).with_("signed", as_=joined)
+    best = exp.select(*map(col, names)).from_(ranked.subquery("ranked", copy=False)).where(sql("n = 1"))
+    return exp.union(every, best, distinct=False, copy=False).with_("found", as_=found, copy=False).with_("signed", as_=joined, copy=False)
 
 
 # Rules
@@ -208,15 +208,15 @@ def judged(steps: Steps) -> exp.Query:
     query = exp.select(*(col(name, "a") for name in ("place", *_EVENT)))
     if not (steps.also or steps.rules):
         zero = exp.cast(exp.Literal.number(0), "BIGINT")
-        return query.select(zero.as_("low"), zero.copy().as_("high")).from_(exp.to_table("around").as_("a"))
+        return query.select(zero.as_("low"), zero.copy().as_("high")).from_(exp.to_table("around", alias="a"))
     sums = sql("""
         SELECT f.place, SUM(r.also) AS also, SUM(r.low) AS low, SUM(r.high) AS high
         FROM flip AS f JOIN root AS r ON r.item = f.item AND r.node = f.node GROUP BY f.place""")
     query = (
         query.select(*(_changed(name) for name in ("low", "high")))
-        .from_(exp.to_table("around").as_("a"))
-        .join(exp.to_table("cohort").as_("c"), on=sql("c.cohort = a.item"))
-        .join(sums.subquery("s"), on=sql("s.place = a.place"), join_type="LEFT")
+        .from_(exp.to_table("around", alias="a"))
+        .join(exp.to_table("cohort", alias="c"), on=sql("c.cohort = a.item"))
+        .join(sums.subquery("s", copy=False), on=sql("s.place = a.place"), join_type="LEFT", copy=False)
     )
     if steps.also:
         query = query.where(sql("c.also + COALESCE(s.also, 0) = 1"))
@@ -269,10 +269,10 @@ def persons_by_mask(steps: Steps) -> exp.Query:
 
 def included(steps: Steps) -> exp.Query:
     """``included``: the events for which every rule holds and that ``limit`` keeps."""
-    query = exp.select(*(col(name, "j") for name in ("place", *_EVENT))).from_(exp.to_table("judged").as_("j"))
+    query = exp.select(*(col(name, "j") for name in ("place", *_EVENT))).from_(exp.to_table("judged", alias="j"))
     if steps.rules:
         every = sql("c.cohort = j.cohort AND c.all_low = j.low AND c.all_high = j.high")
-        query = query.join(exp.to_table("cohort").as_("c"), on=every)
+        query = query.join(exp.to_table("cohort", alias="c"), on=every)
     return _extreme(query, "chosen") if steps.chosen else query
 
 
@@ -306,10 +306,10 @@ def ended(steps: Steps) -> exp.Query:
         FROM included AS i JOIN cohort AS c ON c.cohort = i.cohort""")
     for some, name, build in ((steps.exposed, "x", _exposure_ends), (steps.censored, "s", _censored)):
         if some:
-            query = query.join(build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT")
+            query = query.join(build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False)
             ends.append(_or_never(col("finish", name)))
     query = query.select(exp.Least(this=ends[0], expressions=ends[1:]).as_("finish"))
-    return sql("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query)
+    return sql("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
 
 
 def _own_end() -> exp.Expr:
@@ -376,7 +376,7 @@ def as_events() -> exp.Query:
     """The rows of ``cohort_row`` that a stage adds."""
     query = sql("""SELECT cohort, person, start, finish,
         ROW_NUMBER() OVER (PARTITION BY cohort ORDER BY person, start) - 1 AS id FROM clipped_rows""")
-    return query.with_("clipped_rows", as_=clipped())
+    return query.with_("clipped_rows", as_=clipped(), copy=False)
 
 
 def before_clip() -> exp.Query:

@@ -161,7 +161,7 @@ def _epoch() -> exp.Expr:
 
 def table(name: str, alias: str) -> exp.Expr:
     """A table under a short name."""
-    return exp.to_table(name).as_(alias)
+    return exp.to_table(name, alias=alias)
 
 
 # Concept sets and people
@@ -303,7 +303,7 @@ def occurrences(form: Form) -> exp.Query:
     A set of concepts is joined first; a person's first is taken of what that leaves, before all other limits.
     """
     queries = [_shaped(form, by) for by in form.by]
-    found = queries[0] if len(queries) == 1 else exp.union(*queries, distinct=False)
+    found = queries[0] if len(queries) == 1 else exp.union(*queries, distinct=False, copy=False)
     if form.first:
         found = _firsts(found)
     if form.moved:
@@ -315,21 +315,21 @@ def _shaped(form: Form, by: str) -> exp.Select:
     """The records that events take by a set of concepts, by a set of source concepts alone, or all."""
     query = exp.select(col("event", "w"), *(col(name, "r") for name in _carried(form)))
     if form.first:
-        query = query.select(col("first", "w"))
-    query = query.from_(_records(form).subquery("r"))
+        query = query.select(col("first", "w"), copy=False)
+    query = query.from_(_records(form).subquery("r", copy=False))
     if by == "any":
-        return query.join(table("wanted", "w"), on=exp.and_(_null("concept_set", "w"), _null("source_set", "w")))
+        return query.join(table("wanted", "w"), on=exp.and_(_null("concept_set", "w"), _null("source_set", "w")), copy=False)
     held = "concept" if by == "concept" else "source"
-    query = query.join(table("member", "m"), on=col("concept", "m").eq(col(held, "r")))
+    query = query.join(table("member", "m"), on=col("concept", "m").eq(col(held, "r")), copy=False)
     same = col("concept_set" if by == "concept" else "source_set", "w").eq(col("concept_set", "m"))
     if by == "source":
-        return query.join(table("wanted", "w"), on=exp.and_(same, _null("concept_set", "w")))
-    query = query.join(table("wanted", "w"), on=same)
+        return query.join(table("wanted", "w"), on=exp.and_(same, _null("concept_set", "w")), copy=False)
+    query = query.join(table("wanted", "w"), on=same, copy=False)
     if not form.both:
-        return query.where(_null("source_set", "w")) if "source" in form.by else query
+        return query
     source = exp.and_(col("concept_set", "s").eq(col("source_set", "w")), col("concept", "s").eq(col("source", "r")))
-    query = query.join(table("member", "s"), on=source, join_type="left")
-    return query.where(exp.or_(_null("source_set", "w"), exp.not_(_null("concept", "s"))))
+    query = query.join(table("member", "s"), on=source, join_type="left", copy=False)
+    return query.where(exp.or_(_null("source_set", "w"), exp.not_(_null("concept", "s"))), copy=False)
 
 
 def _null(name: str, of: str) -> exp.Expr:
@@ -345,8 +345,8 @@ def of_cohorts(form: Form) -> exp.Query:
     """The rows of ``occurrence`` that cohorts give, from ``cohort_row`` (cohort, person, start, finish, id)."""
     found = exp.select(col("event", "w"), *(col(name, "r") for name in _carried(form)))
     if form.first:
-        found = found.select(col("first", "w"))
-    found = found.from_(_records(form).subquery("r")).join(
+        found = found.select(col("first", "w"), copy=False)
+    found = found.from_(_records(form).subquery("r", copy=False)).join(
         table("wanted", "w"), on=col("concept_set", "w").eq(col("concept", "r"))
     )
     found = _firsts(found) if form.first else found
@@ -359,8 +359,8 @@ def _firsts(found: exp.Query) -> exp.Query:
     ranked = sql("""SELECT *, ROW_NUMBER() OVER (PARTITION BY event, person ORDER BY start, id, finish, concept) AS n
         FROM found WHERE first""")
     every = exp.select(*columns).from_("found").where(_null("first", "found"))
-    firsts = exp.select(*columns).from_(ranked.subquery("ranked")).where(col("n").eq(1))
-    return exp.union(every, firsts, distinct=False).with_("found", as_=found)
+    firsts = exp.select(*columns).from_(ranked.subquery("ranked", copy=False)).where(col("n").eq(1))
+    return exp.union(every, firsts, distinct=False, copy=False).with_("found", as_=found, copy=False)
 
 
 def _moved(found: exp.Query) -> exp.Query:
@@ -375,19 +375,19 @@ def _moved(found: exp.Query) -> exp.Query:
           w.moved_start_days IS NULL AS own
         FROM found AS f JOIN wanted AS w ON w.event = f.event""")
     moved = dates.select(*(col(name, "f") for name in names if name not in ("start", "finish")))
-    kept = exp.select(*(col(name) for name in names)).from_(moved.subquery("moved"))
+    kept = exp.select(*(col(name) for name in names)).from_(moved.subquery("moved", copy=False))
     possible = sql("own OR (start >= :first AND start <= finish AND finish <= :last)", first=FIRST_DAY, last=LAST_DAY)
-    return kept.where(possible).with_("found", as_=found)
+    return kept.where(possible).with_("found", as_=found, copy=False)
 
 
 def _limited(form: Form, found: exp.Query) -> exp.Query:
     """The records that fit all limits of their events, in the columns of ``occurrence``."""
     if form.repeated:
-        found = sql("SELECT ROW_NUMBER() OVER () AS record, * FROM found").with_("found", as_=found)
-    query = exp.select(col("event", "f"), *_shown(form)).from_(found.subquery("f"))
+        found = sql("SELECT ROW_NUMBER() OVER () AS record, * FROM found").with_("found", as_=found, copy=False)
+    query = exp.select(col("event", "f"), *_shown(form)).from_(found.subquery("f", copy=False))
     if not (form.limits or form.abnormal or form.period or form.numbers):
         return query
-    query = query.join(table("wanted", "w"), on=col("event", "w").eq(col("event", "f")))
+    query = query.join(table("wanted", "w"), on=col("event", "w").eq(col("event", "f")), copy=False)
     query = with_beside(query, attributes(form.limits), "f")
     query = fitting(query, form.limits, "w", lambda attribute: value_of(attribute, "f"))
     if form.abnormal:
@@ -400,7 +400,7 @@ def _limited(form: Form, found: exp.Query) -> exp.Query:
 def _once(query: exp.Select) -> exp.Query:
     """The records once each, although what is looked up for one has several values."""
     columns = [col(name) for name in OCCURRENCE]
-    return exp.select(*columns).from_(query.select(col("record", "f")).distinct().subquery("once"))
+    return exp.select(*columns).from_(query.select(col("record", "f")).distinct().subquery("once", copy=False))
 
 
 def _shown(form: Form) -> list[exp.Expr]:
@@ -430,7 +430,7 @@ def with_beside(query: exp.Select, asked: Iterable[str], of: str) -> exp.Select:
     """The query with the tables in which its limits look up attributes of the rows of the table ``of``."""
     for each in looked_up(asked).values():
         same = [col(name, each.name).eq(col(name, of)) for name, _ in each.keys]
-        query = query.join(exp.to_table(each.name), on=exp.and_(*same), join_type="LEFT")
+        query = query.join(exp.to_table(each.name), on=exp.and_(*same), join_type="LEFT", copy=False)
     return query
 
 

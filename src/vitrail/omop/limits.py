@@ -80,7 +80,7 @@ def fitting(query: exp.Select, columns: Sequence[str], wanted: str, value: Calla
             continue
         else:
             fits = _NUMBERS[comparison](this=held, expression=limit)
-        query = query.where(exp.or_(limit.copy().is_(exp.null()), fits))
+        query.where(exp.or_(exp.Is(this=limit.copy(), expression=exp.null()), fits, copy=False), copy=False)
     return query
 
 
@@ -89,7 +89,7 @@ def _concept(
 ) -> tuple[exp.Select, exp.Expr]:
     """The query with the members of the concept set that a limit names, and whether the held concept fits."""
     same = exp.and_(exp.column("concept_set", column).eq(limit), exp.column("concept", column).eq(held))
-    query = query.join(exp.to_table("member").as_(column), on=same, join_type="left")
+    query.join(exp.to_table("member", alias=column), on=same, join_type="left", copy=False)
     found = exp.column("concept", column).is_(exp.null())
     if comparison in ("any_of", "within"):
         return query, exp.not_(found)

@@ -127,7 +127,7 @@ def counted(form: Counting) -> exp.Query:
     )
     query = sql("""SELECT place, item, node FROM counted
         WHERE (found >= least AND found <= most) <> (least <= 0)""")
-    return query.with_("counted", as_=around)
+    return query.with_("counted", as_=around, copy=False)
 
 
 def _within(form: Counting) -> Iterable[exp.Expr]:

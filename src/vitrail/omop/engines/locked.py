@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset  # noqa: F401  DuckDB would import it when it is first given a table, which takes long
 from numpy.typing import NDArray
 from sqlglot import exp
 
@@ -113,7 +114,7 @@ def _text(build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> st
 @lru_cache(maxsize=1_000)
 def _written(build: Callable[..., exp.Expr], args: tuple[object, ...], kwargs: tuple[tuple[str, object], ...]) -> str:
     """The SQL of what ``build`` makes of its arguments, kept: to write it takes longer than to run it on few rows."""
-    return build(*args, **dict(kwargs)).sql("duckdb")
+    return build(*args, **dict(kwargs)).sql("duckdb", copy=False)
 
 
 def _setting(option: str, value: Callable[..., exp.Expr], *args: Any) -> exp.Expr:
