@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitrail.omop.engines import BatchEngine, CohortRows, Engine
+from vitrail.omop.engines import Answer, BatchEngine, CohortRows, Engine
 from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
 from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
 from vitrail.omop.tables import TABLES
@@ -93,3 +93,14 @@ def assert_same_rows(one: CohortRows, other: CohortRows) -> None:
         mine, theirs = getattr(one, name), getattr(other, name)
         assert mine.dtype == theirs.dtype == (np.int64 if name == "person" else "datetime64[D]")
         np.testing.assert_array_equal(mine, theirs, name)
+
+
+def assert_same_answer(one: Answer, other: Answer) -> None:
+    """The same of everything that engines say of a definition."""
+    assert one.attrition == other.attrition
+    assert_same_rows(one.rows, other.rows)
+    for name in ("domain", "event", "concept"):
+        np.testing.assert_array_equal(getattr(one.origins, name), getattr(other.origins, name), f"origin {name}")
+    assert dict(one.events_by_mask) == dict(other.events_by_mask)
+    assert dict(one.persons_by_mask) == dict(other.persons_by_mask)
+    assert one.clipped == other.clipped
