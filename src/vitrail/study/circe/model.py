@@ -31,7 +31,7 @@ def _numeral(value: object) -> object:
 
 def _refused(reason: str) -> Any:
     def refuse(value: object) -> None:
-        if value not in (None, [], {}, False):
+        if not (value is None or value is False or value == [] or value == {}):
             raise ValueError(f"{reason}; leave this out, or ask for something else")
 
     return Annotated[Any, AfterValidator(refuse)]
