@@ -118,7 +118,8 @@ def _answers(definitions: Sequence[Definition], cdm: Path) -> Mapping[str, Answe
     with tempfile.TemporaryDirectory(prefix="vitrail-") as into:
         files = cdm_files(cdm, Path(into))
         with DuckDBBatch(files, threads=os.cpu_count() or 1) as engine:
-            return engine.run(definitions)
+            answers = engine.run(definitions)
+            return {each.id: answers[each.id] for each in definitions}  # in the order of the call
 
 
 def _members(answers: Mapping[str, Answer]) -> Iterable[Sequence[Any]]:
