@@ -103,6 +103,10 @@ class Engine(Protocol):
         """The attrition of one of the study's cohorts."""
         ...
 
+    def answer(self, name: str) -> Answer:
+        """All that is known of one of the study's cohorts."""
+        ...
+
     def covariates(self, rows: CohortRows, covariates: Sequence[Covariate]) -> NDArray[np.float64]:
         """The (rows, covariates) matrix at each row's start, NaN where missing.
 

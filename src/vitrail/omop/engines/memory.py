@@ -58,6 +58,10 @@ class MemoryEngine:
         """The attrition of one of the study's cohorts."""
         return self._cohorts.built(name).attrition
 
+    def answer(self, name: str) -> Answer:
+        """All that is known of one of the study's cohorts."""
+        return answer(self._cohorts.built(name))
+
     def covariates(self, rows: CohortRows, covariates: Sequence[Covariate]) -> NDArray[np.float64]:
         """The (rows, covariates) matrix at each row's start, NaN where missing."""
         indexes = [
