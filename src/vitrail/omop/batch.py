@@ -93,7 +93,7 @@ def find_events(database: Database, plan: Plan, *, cohorts_built: Callable[[int]
     """Fill ``occurrence`` with all events of the plan; ``cohorts_built`` is called when the events of a level are there."""
     database.keep("period", events.periods)
     repeated = _look_up(database, plan)
-    database.keep("occurrence", events.no_occurrences)
+    database.keep("occurrence", events.no_occurrences, plan.extra)
     for domain in DOMAINS[:-1]:
         _find(database, plan, domain, 0, repeated)
     for level in range(1 + max([*plan.levels, *(each.level for each in plan.cohorts.values())], default=0)):
@@ -147,6 +147,7 @@ def _wanted(
         period=bool(used & {"period_start", "period_end"}),
         numbers=tuple(sorted({str(row["number"]) for row in rows if "number" in row})),
         detail=bool(counting & found.keys()),
+        extra=plan.extra,
         repeated=bool(repeated & set(attributes(limits))),
     )
     return form, Sheet({**_WANTED, **{name: kind(name) for name in limits}}, rows)
@@ -173,9 +174,9 @@ def _judge_events(database: Database, plan: Plan, level: int) -> None:
         for number, each in found.items()
     ]
     database.hold("item", sheet(rows, item="int", bare="int", node="int", usual="flag"))
-    database.keep("around", rules.index_events)
+    database.keep("around", rules.index_events, plan.extra)
     _judge(database, rules.judging(plan, {number: [each.node] for number, each in found.items()}))
-    database.add("occurrence", rules.passing)
+    database.add("occurrence", rules.passing, plan.extra)
 
 
 def _judge(database: Database, judging: rules.Judging) -> None:

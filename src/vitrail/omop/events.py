@@ -36,13 +36,11 @@ OCCURRENCE = {
     "event": "BIGINT", "person": "BIGINT", "start": "INT", "finish": "INT", "id": "BIGINT", "concept": "BIGINT",
     "visit": "BIGINT", "detail": "BIGINT", "number": "DOUBLE",
 }  # fmt: skip
-"""The columns of ``occurrence``: the event, whose, when, the record, what was recorded, in which visit and detail of a
-visit, and the number that is kept with it."""
+"""The columns of ``occurrence``: the event, whose, when, the record, what was recorded, in which visit; and, where some
+event needs them (``extra``), the detail of a visit and the number that is kept."""
 
 FIRST_DAY, LAST_DAY = day(date.min), day(date.max)
 """The calendar: an event that is moved out of it is none."""
-
-RECORD = tuple(OCCURRENCE)[1:]
 
 _SQL_TYPE: dict[Type, str] = {"id": "BIGINT", "int": "BIGINT", "date": "DATE", "float": "DOUBLE", "str": "VARCHAR"}
 _READ = {
@@ -90,6 +88,7 @@ class Form:
     period: bool = False
     numbers: tuple[str, ...] = ()
     detail: bool = False
+    extra: tuple[str, ...] = ()
     repeated: bool = False
 
 
@@ -291,9 +290,14 @@ def first_persons(ranges: int) -> exp.Query:
 # Occurrences
 
 
-def no_occurrences() -> exp.Select:
+def columns_of(extra: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of ``occurrence`` where only those extra ones are needed."""
+    return tuple(name for name in OCCURRENCE if name not in ("detail", "number") or name in extra)
+
+
+def no_occurrences(extra: tuple[str, ...]) -> exp.Select:
     """``occurrence`` before anything is found."""
-    columns = [exp.cast(exp.null(), kind).as_(name) for name, kind in OCCURRENCE.items()]
+    columns = [exp.cast(exp.null(), OCCURRENCE[name]).as_(name) for name in columns_of(extra)]
     return exp.select(*columns).where(exp.false())
 
 
@@ -399,7 +403,7 @@ def _limited(form: Form, found: exp.Query) -> exp.Query:
 
 def _once(query: exp.Select) -> exp.Query:
     """The records once each, although what is looked up for one has several values."""
-    columns = [col(name) for name in OCCURRENCE]
+    columns = [col(name) for name in columns_of(form.extra)]
     return exp.select(*columns).from_(query.select(col("record", "f")).distinct().subquery("once", copy=False))
 
 
@@ -408,17 +412,21 @@ def _shown(form: Form) -> list[exp.Expr]:
     if form.period:
         start = exp.Coalesce(this=col("period_start", "w"), expressions=[start])
         finish = exp.Coalesce(this=col("period_end", "w"), expressions=[finish])
-    number = exp.null()
-    if form.numbers:
-        number = exp.case()
-        for name in form.numbers:
-            number = number.when(col("number", "w").eq(exp.Literal.string(name)), col(name, "f"))
-    detail = col("visit_detail", "f") if form.detail else exp.null()
-    return [
+    shown = [
         col("person", "f"), exp.cast(start, "INT").as_("start"), exp.cast(finish, "INT").as_("finish"),
-        *(col(name, "f") for name in ("id", "concept", "visit")), exp.cast(detail, "BIGINT").as_("detail"),
-        exp.cast(number, "DOUBLE").as_("number"),
+        *(col(name, "f") for name in ("id", "concept", "visit")),
     ]  # fmt: skip
+    return [*shown, *(exp.cast(_extra(form, name), OCCURRENCE[name]).as_(name) for name in form.extra)]
+
+
+def _extra(form: Form, name: str) -> exp.Expr:
+    """The detail of a visit, or the number that the event wants kept."""
+    if name == "detail":
+        return col("visit_detail", "f") if form.detail else exp.null()
+    number = exp.case()
+    for attribute in form.numbers:
+        number = number.when(col("number", "w").eq(exp.Literal.string(attribute)), col(attribute, "f"))
+    return number if form.numbers else exp.null()
 
 
 def _contains(side: str) -> exp.Expr:

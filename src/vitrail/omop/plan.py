@@ -136,8 +136,12 @@ class CohortNode:
 
 @dataclass
 class Plan:
-    """All that a batch asks, each part once, its place in its list being its number."""
+    """All that a batch asks, each part once, its place in its list being its number.
 
+    ``valued`` keeps the value of measurements and observations with each, for covariates.
+    """
+
+    valued: bool = False
     sets: dict[object, int] = field(default_factory=dict)
     events: dict[Bare | Judged, int] = field(default_factory=dict)
     nodes: dict[Node, int] = field(default_factory=dict)
@@ -151,6 +155,13 @@ class Plan:
         """The numbers of the cohorts whose rows are events."""
         of_cohorts = [each for each in self.events if isinstance(each, Bare) and each.domain == "cohort"]
         return frozenset(value for each in of_cohorts for name, value in each.cells if name == "concept_set")
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The columns of ``occurrence`` that some event needs besides those that all have."""
+        detail = any(isinstance(each, Test) and each.counted == "visit_detail" for each in self.node)
+        number = any(isinstance(each, Bare) and dict(each.cells).get("number") for each in self.events)
+        return (*(("detail",) if detail else ()), *(("number",) if number or self.valued else ()))
 
     # Concept sets
 
@@ -202,7 +213,7 @@ class Plan:
             yield "source_set", self.set_of(sets, event.source)
         if event.first:
             yield "first", True
-        kept = number if number in _KEPT else "value" if event.domain in VALUED else None
+        kept = number if number in _KEPT else "value" if self.valued and event.domain in VALUED else None
         if kept is not None:
             yield "number", kept
         yield from self._limits(event, sets)

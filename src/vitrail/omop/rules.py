@@ -38,7 +38,7 @@ class Counting:
     """Which conditions the query of tests needs: windows by anchors, and so on; see ``vitrail.omop.plan.Test``."""
 
     anchors: tuple[str, ...]
-    distinct: bool
+    distinct: tuple[str, ...]
     unobserved: bool
     same_visit: bool
     edges: bool
@@ -72,7 +72,7 @@ def _tests(tests: Sequence[tuple[int, int, Test]]) -> tuple[Counting, Sheet]:
     found = [test for _, _, test in tests]
     form = Counting(
         tuple(anchors for anchors in _ANCHORS if any(anchors == each[0] for test in found for each in test.windows)),
-        distinct=found[0].counted is not None,
+        distinct=tuple(sorted({test.counted for test in found if test.counted is not None})),
         unobserved=any(test.unobserved for test in found),
         same_visit=any(test.same_visit for test in found),
         edges=any(test.opens or test.closes for test in found),
@@ -116,7 +116,7 @@ def no_flips() -> exp.Query:
 
 def counted(form: Counting) -> exp.Query:
     """The tests that are not what they usually are: those with so many events around them."""
-    number = _distinct() if form.distinct else sql("COUNT(*)")
+    number = _distinct(form.distinct) if form.distinct else sql("COUNT(*)")
     around = (
         sql("""SELECT a.place, t.item, t.node, t.least, t.most FROM around AS a
         JOIN test AS t ON t.item = a.item
@@ -144,14 +144,17 @@ def _within(form: Counting) -> Iterable[exp.Expr]:
         yield sql("NOT t.closes OR o.finish <= a.closes")
 
 
-def _distinct() -> exp.Expr:
+def _distinct(names: tuple[str, ...]) -> exp.Expr:
     """How many different values there are of what each test counts; of a test, all but one count are 0."""
-    whole = exp.case()
-    for name, value in _WHOLE.items():
-        whole = whole.when(col("counted", "t").eq(exp.Literal.string(name)), sql(value))
-    number = exp.case().when(exp.not_(col("counted", "t").isin(*_WHOLE)), col("number", "o"))
-    counts = [exp.Count(this=exp.Distinct(expressions=[each])) for each in (whole, number)]
-    return exp.paren(counts[0] + counts[1])
+    whole, number = exp.case(), exp.case()
+    for name in names:
+        asked = col("counted", "t").eq(exp.Literal.string(name))
+        if name in _WHOLE:
+            whole = whole.when(asked, sql(_WHOLE[name]))
+        else:
+            number = number.when(asked, col("number", "o"))
+    counts = [exp.Count(this=exp.Distinct(expressions=[each])) for each in (whole, number) if each.args["ifs"]]
+    return exp.paren(counts[0] + counts[1]) if len(counts) > 1 else counts[0]
 
 
 def of_people(columns: tuple[str, ...]) -> exp.Query:
@@ -174,19 +177,21 @@ def grouped() -> exp.Query:
 # Events with rules around them
 
 
-def index_events() -> exp.Query:
+def index_events(extra: tuple[str, ...]) -> exp.Query:
     """``around`` for the events in ``item`` (item, bare, node, usual), each with its own observation period."""
     return sql("""
-        SELECT ROW_NUMBER() OVER () AS place, i.item, o.person, o.start, o.finish, o.id, o.concept, o.visit, o.detail,
-          o.number, p.opens, p.closes
+        SELECT ROW_NUMBER() OVER () AS place, i.item, o.person, o.start, o.finish, o.id, o.concept, o.visit,
+          p.opens, p.closes
         FROM occurrence AS o JOIN item AS i ON i.bare = o.event
-        JOIN period AS p ON p.person = o.person AND o.start >= p.since AND o.start <= p.closes""")
+        JOIN period AS p ON p.person = o.person AND o.start >= p.since AND o.start <= p.closes""").select(
+        *(col(name, "o") for name in extra), copy=False
+    )
 
 
-def passing() -> exp.Query:
+def passing(extra: tuple[str, ...]) -> exp.Query:
     """The rows of ``occurrence`` that index events give for which their node holds."""
     return sql("""
-        SELECT a.item AS event, a.person, a.start, a.finish, a.id, a.concept, a.visit, a.detail, a.number
+        SELECT a.item AS event, a.person, a.start, a.finish, a.id, a.concept, a.visit
         FROM around AS a JOIN item AS i ON i.item = a.item
         LEFT JOIN flip AS f ON f.place = a.place AND f.node = i.node
-        WHERE (f.place IS NULL) = i.usual""")
+        WHERE (f.place IS NULL) = i.usual""").select(*(col(name, "a") for name in extra), copy=False)

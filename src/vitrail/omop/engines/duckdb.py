@@ -112,7 +112,7 @@ class DuckDBEngine:
     ) -> None:
         self._study = study
         self._answers: Mapping[str, Answer] | None = None
-        self._asked, self._held = _given(tuple(study.cohorts), study), 0
+        self._asked, self._held = _given(tuple(study.cohorts), study), -1
         self._batch = DuckDBBatch(files, threads=threads, memory_limit=memory_limit, ranges=ranges)
 
     @classmethod
@@ -138,7 +138,7 @@ class DuckDBEngine:
             raise StudyError("The study defines no cohort of that name.", "Ask for one that it defines.")
         if self._answers is None:
             study = self._study
-            self._held = 0
+            self._held = -1
             self._answers = self._batch.run(
                 [Definition(name, cohort, study.concept_sets) for name, cohort in study.cohorts.items()]
             )
@@ -168,7 +168,7 @@ class DuckDBEngine:
         numbers = {event: plan.event(event, self._study.concept_sets) for event in spoken_of}
         rows = {name: self.cohort(name) for name, node in plan.cohorts.items() if node.number in plan.referred}
         if len(plan.events) > self._held:
-            self._held = 0
+            self._held = -1
             self._batch.find_events(plan, rows)
             self._held = len(plan.events)
         return numbers
@@ -176,7 +176,7 @@ class DuckDBEngine:
 
 def _given(names: Sequence[str], study: Study) -> Plan:
     """A plan in which the study's cohorts are there already."""
-    plan = Plan()
+    plan = Plan(valued=True)
     for number, name in enumerate(names):
         plan.cohorts[name] = CohortNode(name, number, study.cohorts[name], (), None, (), (), None, -1)
     return plan
