@@ -15,7 +15,7 @@ from vitrail.study.cohort import Event
 
 CONCEPTS = (1, 1, 1, 1, 2, 2, 2, 3, 0)
 CODES = (1, 2, 3, 0, 8507, 4155142)
-PERSONS = (1, 2, 3)
+PERSONS = (1, 2, 3, 4)
 DAYS = tuple(date(2011, 12, 27) + timedelta(days=day) for day in (0, 3, 4, 5, 6, 64, 65, 366, 370, 371))
 """The turn of a year, the end of a leap February (2012-02-29 and the day after), and a year later."""
 NUMBERS = (2.5, 1.0, 2.5000000000000004, 2.0, 7.0, 0.0, None, float("nan"))
@@ -71,7 +71,7 @@ def _people(r: Random) -> list[Json]:
     """Mostly one row for each person; some none, some two."""
     return [
         {
-            "person_id": r.choice((person, person, person, *PERSONS)),
+            "person_id": r.choice((*[person] * 9, *PERSONS)),
             "year_of_birth": r.choice((1950, 1951, 2012, None)), "gender_concept_id": r.choice((8507, 8532, 0, 1)),
             "race_concept_id": _concept(r), "ethnicity_concept_id": _concept(r),
         }
@@ -79,10 +79,17 @@ def _people(r: Random) -> list[Json]:
     ]  # fmt: skip
 
 
+SPANS = (
+    ((DAYS[0], DAYS[-1]),), ((DAYS[0], DAYS[-1]),), ((DAYS[1], DAYS[-2]),), ((DAYS[2], DAYS[6]),),
+    ((DAYS[0], DAYS[3]), (DAYS[4], DAYS[-1])), ((DAYS[0], DAYS[4]), (DAYS[6], DAYS[-1])), (),
+)  # fmt: skip
+"""How long a person is observed: always, mostly, twice, never."""
+
+
 def _periods(r: Random) -> list[Json]:
-    """Observation periods: mostly a long one for each person; some short, overlapping, alike or unfinished."""
-    found = [(person, DAYS[0], DAYS[-1]) for person in PERSONS if r.random() < 0.8]
-    found += [(_person(r), r.choice(OF_TYPE["date"]), r.choice(OF_TYPE["date"])) for _ in range(r.randint(0, 3))]
+    """Observation periods: those of a span for each person; some overlapping, alike or unfinished ones."""
+    found = [(person, *span) for person in PERSONS for span in r.choice(SPANS)]
+    found += [(_person(r), r.choice(OF_TYPE["date"]), r.choice(OF_TYPE["date"])) for _ in range(r.randint(0, 2))]
     columns = ("person_id", "observation_period_start_date", "observation_period_end_date")
     return [
         {"observation_period_id": key, "period_type_concept_id": _concept(r), **dict(zip(columns, period, strict=True))}
@@ -116,14 +123,14 @@ def used_columns(domain: Domain, spoken_of: Sequence[Event]) -> set[str]:
 
 
 def _records(r: Random, domain: Domain, columns: set[str]) -> list[Json]:
-    """Five to fifteen records of a domain; person, start, end, concept and values may be missing."""
+    """Seven to nineteen records of a domain; person, start, end, concept and values may be missing."""
     table = TABLES[TABLE[domain]]
     ends = {table.end} if table.end is not None and r.random() < 0.7 else set()
     named = {str(table.start), *ends, *({table.concept} if table.concept else ()), *columns} - {table.key}
     drawn = [column for column in table.columns if column.name in named]
     rows = [
         {table.key: key, "person_id": _person(r), **{column.name: _value(r, column, table.concept) for column in drawn}}
-        for key in range(1, r.randint(6, 16))
+        for key in range(1, r.randint(8, 20))
     ]
     if domain != "death":
         return rows

@@ -77,9 +77,9 @@ def data(tables: dict[str, Table]) -> dict[str, list[dict[str, Any]]]:
 def omop_row(name: str, heading: str, row: dict[str, str]) -> dict[str, Any]:
     table = TABLES[name]
     columns = {
-        heading: table.key, "person": "person_id", "start": table.start, "end": table.end, "concept": table.concept,
+        "person": "person_id", "start": table.start, "end": table.end, "concept": table.concept,
         "number": "value_as_number", "value": "value_as_concept_id", "born": "year_of_birth",
-        "sex": "gender_concept_id", "descendant": "descendant_concept_id",
+        "sex": "gender_concept_id", "descendant": "descendant_concept_id", heading: table.key,
     }  # fmt: skip
     attributes = COLUMNS.get(heading, {})
     known = {column.name: column.type for column in table.columns}
