@@ -398,10 +398,10 @@ def _limited(form: Form, found: exp.Query) -> exp.Query:
         query = query.where(exp.or_(_null("abnormal", "w"), _abnormal()))
     if form.period:
         query = query.where(*(_contains(f"period_{end}") for end in ("start", "end")))
-    return _once(query) if form.repeated else query
+    return _once(query, form) if form.repeated else query
 
 
-def _once(query: exp.Select) -> exp.Query:
+def _once(query: exp.Select, form: Form) -> exp.Query:
     """The records once each, although what is looked up for one has several values."""
     columns = [col(name) for name in columns_of(form.extra)]
     return exp.select(*columns).from_(query.select(col("record", "f")).distinct().subquery("once", copy=False))
