@@ -65,7 +65,8 @@ Caption = Annotated[Any, Field(description="a caption")]
 class Circe(Word):
     """What all of Circe's objects have in common: its names are capitalised, and unknown ones refused."""
 
-    model_config = ConfigDict(alias_generator=AliasGenerator(alias=to_pascal), populate_by_name=False)
+    # deferred: all are built at once, when the first definition is read
+    model_config = ConfigDict(alias_generator=AliasGenerator(alias=to_pascal), defer_build=True)
 
 
 class Concept(Circe):
@@ -460,10 +461,3 @@ class Saved(Circe):
     has_write_access: Caption = None
     has_read_access: Caption = None
     tags: Caption = None
-
-
-_RECURSIVE: tuple[type[Circe], ...] = (
-    Criterion, *_KINDS.values(), Criteria, Correlated, Group, Primary, InclusionRule, Expression, Saved,
-)  # fmt: skip
-for _model in _RECURSIVE:
-    _model.model_rebuild()

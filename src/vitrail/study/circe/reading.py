@@ -203,7 +203,7 @@ class _Reader:
         kind, criterion = _KINDS[said.kind], said.criterion
         with _at(kind.name):
             fields = self._limits(kind.attributes, criterion)
-            number = getattr(criterion, "CodesetId", None) if kind.codeset else None
+            number = criterion.CodesetId if kind.codeset else None
             fields[kind.domain] = ANY if number is None else self._name(number, "CodesetId")
             fields["moved"] = self._moved(kind, criterion.date_adjustment)
             group = criterion.correlated_criteria
@@ -234,6 +234,8 @@ class _Reader:
         """What the fields of a criterion limit, by our fields."""
         found: dict[str, Any] = {}
         for attribute in attributes:
+            if said.model_fields_set.isdisjoint(attribute.fields):
+                continue
             with _at(attribute.fields[0]):
                 limit = self._limit(attribute, said)
                 if limit is None:
@@ -252,7 +254,8 @@ class _Reader:
         if attribute.kind in (Kind.CODED, Kind.TYPED, Kind.SELECTED):
             chosen = getattr(said, attribute.name + "CS")
             name = chosen and self._name(chosen.codeset_id, "CodesetId")
-            return limits.coded(value, getattr(said, attribute.name + "Exclude", None), chosen, name)
+            turned = attribute.kind is Kind.TYPED and getattr(said, attribute.name + "Exclude")
+            return limits.coded(value, turned, chosen, name)
         if value is None or attribute.kind is Kind.REFUSED:
             return None
         if attribute.kind is Kind.UNHEARD:
