@@ -8,9 +8,9 @@ from pathlib import Path
 from tests.commands import run
 from tests.engines import write_parquet
 from vitrail.cli.cohort import ATTRITION, MEMBERS
-from vitrail.study.circe.model import MAX_ITEMS
 from vitrail.study.circe.table import COUNT_COLUMNS, CRITERIA, DEMOGRAPHIC, REFUSED_CRITERIA, Attribute
 from vitrail.study.circe.text import MAX_BYTES, MAX_DEPTH
+from vitrail.study.circe.values import MAX_ITEMS
 
 
 def row(attribute: Attribute) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from vitrail.study.circe import parse_circe
+from vitrail.study.circe.meaning import Notes, unheard
 from vitrail.study.circe.names import fitted
-from vitrail.study.circe.reading import Notes, unheard
 from vitrail.study.circe.text import MAX_BYTES
 from vitrail.study.cohort import ANY, Cohort
 from vitrail.study.concepts import ConceptSet

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from vitrail.study.circe.model import Concept, DateAdjustment, DateRange, Period, Range, Selection, TextFilter, as_day
+from vitrail.study.circe.values import Concept, DateAdjustment, DateRange, Period, Range, Selection, TextFilter, as_day
 from vitrail.study.cohort import DayLimits, Limits, Moved, Span, Wording
 from vitrail.study.concepts import Coded
 from vitrail.study.word import Name

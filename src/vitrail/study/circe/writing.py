@@ -8,7 +8,7 @@ from vitrail.errors import StudyError
 from vitrail.study.attributes import Domain
 from vitrail.study.circe import limits
 from vitrail.study.circe.limits import Unsaid
-from vitrail.study.circe.reading import EMPTY
+from vitrail.study.circe.meaning import EMPTY
 from vitrail.study.circe.table import COUNT_COLUMNS, CRITERIA, DEMOGRAPHIC, Attribute, CriterionKind, Kind
 from vitrail.study.cohort import ANY, Around, Cohort, Event, Exit, Group, Moved, PersonLimits, Rule
 from vitrail.study.concepts import Coded, ConceptItem, ConceptSet
