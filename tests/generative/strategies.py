@@ -138,6 +138,8 @@ class Words:
         for _ in range(self.r.randint(0, most)):
             name = self.next_of("asked", domain, tuple(ASKED[domain]))
             event[name] = self.r.choice(ASKED[domain][name])(self.r)
+        if "period" in ASKED[domain] and self.r.random() < 0.2:  # few events fit it, so it is asked for often
+            event["period"] = span(self.r)
         if depth > 0 and self.r.random() < 0.2:
             event["where"] = self.rules(depth - 1, 2)
         return event
