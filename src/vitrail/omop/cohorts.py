@@ -12,7 +12,7 @@
 Of one person's events, the first is the one with the smallest start, end, domain and id.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -20,8 +20,8 @@ from sqlglot import exp
 from vitrail.omop.events import col, year_of
 from vitrail.omop.limits import day
 from vitrail.omop.plan import UNBOUNDED, CohortNode, Plan
-from vitrail.omop.sheets import Kind, Sheet, sheet
-from vitrail.omop.sql import sql
+from vitrail.omop.sheets import Kind, Sheet
+from vitrail.omop.sql import select, sql
 from vitrail.study.attributes import DOMAINS
 
 WORD = 50
@@ -84,13 +84,17 @@ def building(plan: Plan, cohorts: Sequence[CohortNode]) -> Building:
     )
     return Building(
         steps,
-        sheet(list(_entries(cohorts)), cohort="int", event="int", domain="int"),
+        Sheet(_ints("cohort", "event", "domain"), list(_entries(cohorts))),
         Sheet(_COHORT, [_cohort_row(plan, each) for each in cohorts]),
-        sheet(list(_roots(plan, cohorts)), item="int", node="int", also="int", low="int", high="int"),
-        sheet(list(_rules(cohorts)), cohort="int", place="int", low="int", high="int"),
-        sheet([{"cohort": c.number, "event": event} for c in cohorts for event in c.censor], cohort="int", event="int"),
+        Sheet(_ints("item", "node", "also", "low", "high"), list(_roots(plan, cohorts))),
+        Sheet(_ints("cohort", "place", "low", "high"), list(_rules(cohorts))),
+        Sheet(_ints("cohort", "event"), [{"cohort": c.number, "event": event} for c in cohorts for event in c.censor]),
         _exposures(plan, {each.exposed for each in cohorts} - {None}),
     )
+
+
+def _ints(*columns: str) -> dict[str, Kind]:
+    return dict.fromkeys(columns, "int")
 
 
 def _entries(cohorts: Iterable[CohortNode]) -> Iterable[dict[str, object]]:
@@ -149,7 +153,7 @@ def _exposures(plan: Plan, numbers: Iterable[object]) -> Sheet:
         for event in each.events
         if number in set(numbers)
     ]  # fmt: skip
-    return sheet(rows, **dict.fromkeys(("exposure", "event", "gap", "offset_days", "days_supply"), "int"))
+    return Sheet(_ints("exposure", "event", "gap", "offset_days", "days_supply"), rows)
 
 
 # Entry events
@@ -157,7 +161,7 @@ def _exposures(plan: Plan, numbers: Iterable[object]) -> Sheet:
 
 def entered() -> exp.Query:
     """``entered``: every entry event with the observation period that it belongs to, and whether that suffices."""
-    return sql("""
+    return select("""
         SELECT e.cohort, o.person, o.start, o.finish, e.domain, o.id, o.concept, o.visit, p.opens, p.closes,
           COALESCE(o.start - c.before >= p.opens AND o.start + c.after <= p.closes, FALSE) AS observed
         FROM occurrence AS o JOIN entry AS e ON e.event = o.event JOIN cohort AS c ON c.cohort = e.cohort
@@ -166,7 +170,7 @@ def entered() -> exp.Query:
 
 def reached() -> exp.Query:
     """The persons of each cohort's entry events, and of those with enough observation."""
-    return sql("""
+    return select("""
         SELECT cohort, COUNT(DISTINCT person) AS entered,
           COUNT(DISTINCT CASE WHEN observed THEN person END) AS observed
         FROM entered GROUP BY cohort""")
@@ -176,12 +180,12 @@ def kept(steps: Steps) -> exp.Query:
     """``around``: the observed entry events that ``keep`` keeps, numbered; the item is the cohort."""
     observed = exp.select(*map(col, _EVENT)).distinct().from_("entered").where(col("observed"))
     found = _extreme(observed, "keep", yearly=steps.yearly) if steps.keep else observed
-    query = sql("SELECT ROW_NUMBER() OVER () AS place, cohort AS item, * FROM chosen")
+    query = select("SELECT ROW_NUMBER() OVER () AS place, cohort AS item, * FROM chosen")
     return query.with_("chosen", as_=found, copy=False)
 
 
 def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
-    """The rows that are each person's first where the cohort's ``sign`` is 1, last where it is -1, all where it is 0."""
+    """Each person's first row where the cohort's ``sign`` is 1, the last where it is -1, all where it is 0."""
     names = [each.alias_or_name for each in found.selects]
     joined = (
         exp.select(*(col(name, "f") for name in names), col(sign, "c").as_("sign"))
@@ -197,19 +201,23 @@ def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
     ranked = exp.select(*map(col, names), number.as_("n")).from_("signed").where(sql("sign <> 0"))
     every = exp.select(*map(col, names)).from_("signed").where(sql("sign = 0"))
     best = exp.select(*map(col, names)).from_(ranked.subquery("ranked", copy=False)).where(sql("n = 1"))
-    return exp.union(every, best, distinct=False, copy=False).with_("found", as_=found, copy=False).with_("signed", as_=joined, copy=False)
+    return (
+        exp.union(every, best, distinct=False, copy=False)
+        .with_("found", as_=found, copy=False)
+        .with_("signed", as_=joined, copy=False)
+    )
 
 
 # Rules
 
 
 def judged(steps: Steps) -> exp.Query:
-    """``judged``: the events for which ``also`` holds and that ``qualified`` keeps, with a bit for each rule that holds."""
+    """``judged``: the events for which ``also`` holds, as ``qualified`` keeps them; a bit for each rule that holds."""
     query = exp.select(*(col(name, "a") for name in ("place", *_EVENT)))
     if not (steps.also or steps.rules):
         zero = exp.cast(exp.Literal.number(0), "BIGINT")
         return query.select(zero.as_("low"), zero.copy().as_("high")).from_(exp.to_table("around", alias="a"))
-    sums = sql("""
+    sums = select("""
         SELECT f.place, SUM(r.also) AS also, SUM(r.low) AS low, SUM(r.high) AS high
         FROM flip AS f JOIN root AS r ON r.item = f.item AND r.node = f.node GROUP BY f.place""")
     query = (
@@ -230,30 +238,32 @@ def _changed(word: str) -> exp.Expr:
 
 def persons_judged() -> exp.Query:
     """The persons of each cohort that are left after ``also``."""
-    return sql("SELECT cohort, COUNT(DISTINCT person) AS persons FROM judged GROUP BY cohort")
+    return select("SELECT cohort, COUNT(DISTINCT person) AS persons FROM judged GROUP BY cohort")
 
 
 def masks() -> exp.Query:
-    """``mask``: for each mask that some event of a cohort has, how many rules hold, and the place of the first that does not."""
-    return sql("""
-        SELECT m.cohort, m.low, m.high, SUM(CASE WHEN m.low & r.low <> 0 OR m.high & r.high <> 0 THEN 1 ELSE 0 END) AS held,
-          MIN(CASE WHEN m.low & r.low <> 0 OR m.high & r.high <> 0 THEN r.place END) AS earliest,
-          MIN(CASE WHEN m.low & r.low <> 0 OR m.high & r.high <> 0 THEN NULL ELSE r.place END) AS failed
-        FROM (SELECT DISTINCT cohort, low, high FROM judged) AS m LEFT JOIN rule AS r ON r.cohort = m.cohort
-        GROUP BY m.cohort, m.low, m.high""")
+    """``mask``: of each mask that events have, how many rules hold, the first that does, and the first that fails."""
+    return select("""
+        SELECT cohort, low, high, SUM(holds) AS held, MIN(CASE WHEN holds = 1 THEN place END) AS earliest,
+          MIN(CASE WHEN holds = 0 THEN place END) AS failed
+        FROM (
+          SELECT m.cohort, m.low, m.high, r.place,
+            CASE WHEN m.low & r.low <> 0 OR m.high & r.high <> 0 THEN 1 ELSE 0 END AS holds
+          FROM (SELECT DISTINCT cohort, low, high FROM judged) AS m LEFT JOIN rule AS r ON r.cohort = m.cohort) AS bits
+        GROUP BY cohort, low, high""")
 
 
 def events_by_mask() -> exp.Query:
     """The number of events of each cohort and mask."""
-    return sql("SELECT cohort, low, high, COUNT(*) AS n FROM judged GROUP BY cohort, low, high")
+    return select("SELECT cohort, low, high, COUNT(*) AS n FROM judged GROUP BY cohort, low, high")
 
 
 def persons_by_mask(steps: Steps) -> exp.Query:
     """The number of persons of each cohort by the mask of their best event, and by the rule that ends their way."""
     if not steps.rules:
-        return sql("""SELECT cohort, low, high, 0 AS failed, COUNT(DISTINCT person) AS n
+        return select("""SELECT cohort, low, high, 0 AS failed, COUNT(DISTINCT person) AS n
             FROM judged GROUP BY cohort, low, high""")
-    return sql("""
+    return select("""
         SELECT cohort, low, high, failed, COUNT(*) AS n FROM (
           SELECT j.cohort, j.person, j.low, j.high,
             MAX(COALESCE(m.failed, 1000)) OVER (PARTITION BY j.cohort, j.person) AS failed,
@@ -278,7 +288,7 @@ def included(steps: Steps) -> exp.Query:
 
 def exposed() -> exp.Query:
     """``exposed``: the eras (exposure, person, start, finish) of the persons in cohorts that end with one."""
-    return sql("""
+    return select("""
         WITH taken AS (
           SELECT x.exposure, o.person, o.start, x.gap,
             CASE WHEN x.days_supply IS NULL THEN o.finish ELSE o.start + x.days_supply END + x.offset_days AS finish
@@ -300,21 +310,25 @@ def exposed() -> exp.Query:
 def ended(steps: Steps) -> exp.Query:
     """``ended``: the included events with the earliest of its ends that is not before its start."""
     ends = [_own_end()]
-    query = sql("""
+    query = select("""
         SELECT i.cohort, i.person, i.start, i.finish AS until, i.domain, i.id, i.concept, i.closes, c.pad,
           CASE WHEN c.within THEN i.opens END AS bound
         FROM included AS i JOIN cohort AS c ON c.cohort = i.cohort""")
     for some, name, build in ((steps.exposed, "x", _exposure_ends), (steps.censored, "s", _censored)):
         if some:
-            query = query.join(build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False)
+            query = query.join(
+                build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False
+            )
             ends.append(_or_never(col("finish", name)))
     query = query.select(exp.Least(this=ends[0], expressions=ends[1:]).as_("finish"))
-    return sql("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
+    return select("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
 
 
 def _own_end() -> exp.Expr:
-    """The end that ``exit`` gives in days, or else that of the observation period; never where it is before the start."""
-    own = sql("""LEAST(i.closes, COALESCE(i.start + c.after_start, i.closes), COALESCE(i.finish + c.after_end, i.closes))""")
+    """The end that ``exit`` gives in days, else that of the observation period; never, where it is before the start."""
+    own = sql(
+        """LEAST(i.closes, COALESCE(i.start + c.after_start, i.closes), COALESCE(i.finish + c.after_end, i.closes))"""
+    )
     return exp.case().when(own >= col("start", "i"), own.copy()).else_(exp.Literal.number(UNBOUNDED))
 
 
@@ -323,7 +337,7 @@ def _or_never(day: exp.Expr) -> exp.Expr:
 
 
 def _exposure_ends() -> exp.Query:
-    return sql("""
+    return select("""
         SELECT i.place, MIN(x.finish) AS finish FROM included AS i JOIN cohort AS c ON c.cohort = i.cohort
         JOIN exposed AS x ON x.exposure = c.exposure AND x.person = i.person
           AND i.start >= x.start AND i.start <= x.finish
@@ -331,7 +345,7 @@ def _exposure_ends() -> exp.Query:
 
 
 def _censored() -> exp.Query:
-    return sql("""
+    return select("""
         SELECT i.place, MIN(o.start) AS finish FROM included AS i JOIN censor AS c ON c.cohort = i.cohort
         JOIN occurrence AS o ON o.event = c.event AND o.person = i.person AND o.start >= i.start AND o.start <= i.closes
         GROUP BY i.place""")
@@ -342,7 +356,7 @@ def eras() -> exp.Query:
 
     The first event of a row says where it comes from and until when it is observed.
     """
-    return sql("""
+    return select("""
         WITH fresh AS (
           SELECT cohort, person, start, until, finish, domain, id, concept, closes, bound,
             CASE WHEN MAX(finish + pad) OVER (PARTITION BY cohort, person, bound
@@ -356,14 +370,15 @@ def eras() -> exp.Query:
               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
           FROM fresh)
         SELECT cohort, person, MIN(start) AS start, MAX(finish) AS finish,
-          MAX(CASE WHEN fresh = 1 THEN closes END) AS observed_until, MAX(CASE WHEN fresh = 1 THEN domain END) AS domain,
+          MAX(CASE WHEN fresh = 1 THEN closes END) AS observed_until,
+          MAX(CASE WHEN fresh = 1 THEN domain END) AS domain,
           MAX(CASE WHEN fresh = 1 THEN id END) AS id, MAX(CASE WHEN fresh = 1 THEN concept END) AS concept
         FROM numbered GROUP BY cohort, person, bound, era""")
 
 
 def clipped() -> exp.Query:
     """``era``, cut to each cohort's ``clip``, in the order of cohorts, persons and starts."""
-    return sql("""
+    return select("""
         SELECT * FROM (
           SELECT e.cohort, e.person, GREATEST(e.start, COALESCE(c.clip_start, e.start)) AS start,
             LEAST(e.finish, COALESCE(c.clip_end, e.finish)) AS finish,
@@ -374,12 +389,11 @@ def clipped() -> exp.Query:
 
 def as_events() -> exp.Query:
     """The rows of ``cohort_row`` that a stage adds."""
-    query = sql("""SELECT cohort, person, start, finish,
+    query = select("""SELECT cohort, person, start, finish,
         ROW_NUMBER() OVER (PARTITION BY cohort ORDER BY person, start) - 1 AS id FROM clipped_rows""")
     return query.with_("clipped_rows", as_=clipped(), copy=False)
 
 
 def before_clip() -> exp.Query:
     """The persons of each cohort before some are cut away."""
-    return sql("SELECT cohort, COUNT(DISTINCT person) AS persons FROM era GROUP BY cohort")
-
+    return select("SELECT cohort, COUNT(DISTINCT person) AS persons FROM era GROUP BY cohort")

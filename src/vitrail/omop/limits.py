@@ -25,7 +25,9 @@ _TEXTS = (
 _EPOCH = 719_163  # the ordinal of 1970-01-01
 
 
-def cells(attribute: str, limit: Limits | DayLimits | Wording | Coded, number: Callable[[Coded, str], int]) -> list[Cell]:
+def cells(
+    attribute: str, limit: Limits | DayLimits | Wording | Coded, number: Callable[[Coded, str], int]
+) -> list[Cell]:
     """The cells of one limit; ``number`` tells the number of a concept set that the limit names."""
     given = [(name, value) for name in type(limit).model_fields if (value := getattr(limit, name)) is not None]
     return [cell for name, value in given for cell in _cells(attribute, limit, name, value, number)]
@@ -66,7 +68,10 @@ def attributes(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def fitting(query: exp.Select, columns: Sequence[str], wanted: str, value: Callable[[str], exp.Expr]) -> exp.Select:
-    """The rows of ``query`` that fit the limits in ``columns`` of its table ``wanted``; ``value`` gives an attribute."""
+    """The rows of ``query`` that fit the limits in the ``columns`` of its table ``wanted``; changes ``query``.
+
+    ``value`` gives what an attribute is.
+    """
     for column in columns:
         attribute, _, comparison = column.partition("__")
         limit, held = exp.column(column, wanted), value(attribute)
@@ -98,6 +103,7 @@ def _concept(
 
 def _text(comparison: str, text: exp.Expr, held: exp.Expr) -> exp.Expr:
     length = exp.Length(this=text.copy())
+    fits: exp.Expr
     if comparison in ("starts_with", "not_starting_with"):
         fits = exp.Left(this=held, expression=length).eq(text)
     elif comparison in ("ends_with", "not_ending_with"):

@@ -13,14 +13,13 @@ The *level* of an event is the stage in which its rows are known: bare events of
 them one more than any event in these, and a cohort's rows one more than the cohort.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vitrail.errors import StudyError
 from vitrail.omop.limits import Cell, cells, day
-from vitrail.study.attributes import COUNTED, DOMAINS, Distinct, Domain
+from vitrail.study.attributes import COUNTED, Distinct, Domain
 from vitrail.study.cohort import ANY, Around, Cohort, DayLimits, Event, Group, Limits, PersonLimits, Rule, Wording
 from vitrail.study.concepts import Coded, ConceptSet
 from vitrail.study.definition import Definition, in_order

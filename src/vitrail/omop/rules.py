@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from vitrail.omop.events import col, value_of, with_beside
+from vitrail.omop.events import col
 from vitrail.omop.limits import attributes, fitting, kind
+from vitrail.omop.occurrences import value_of, with_beside
 from vitrail.omop.plan import UNBOUNDED, Gathered, People, Plan, Test
-from vitrail.omop.sheets import Kind, Sheet, sheet
-from vitrail.omop.sql import sql
+from vitrail.omop.sheets import Kind, Sheet
+from vitrail.omop.sql import select, sql
 
 _ANCHORS = {
     "ss": ("start", "start"),
@@ -30,6 +31,7 @@ _WHOLE = {
     "start": "o.start", "end": "o.finish", "concept": "o.concept", "visit": "o.visit", "visit_detail": "o.detail",
     "duration": "o.finish - o.start",
 }  # fmt: skip
+_PART: dict[str, Kind] = dict.fromkeys(("item", "node", "parent", "times", "base", "low", "high"), "int")
 _TEST: dict[str, Kind] = dict.fromkeys(("item", "node", "event", "least", "most"), "int")
 
 
@@ -46,7 +48,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class Judging:
-    """What is judged around some items: tests and limits of persons with the forms of their queries, groups by height."""
+    """What is judged around some items: tests and limits of persons with their queries' forms, groups by height."""
 
     tests: tuple[tuple[Counting, Sheet], ...]
     people: tuple[tuple[str, ...], Sheet]
@@ -84,7 +86,7 @@ def _tests(tests: Sequence[tuple[int, int, Test]]) -> tuple[Counting, Sheet]:
 
 
 def _test_row(item: int, node: int, test: Test, anchors: Sequence[str]) -> dict[str, object]:
-    windows = {each: (-UNBOUNDED, UNBOUNDED) for each in anchors} | {each[0]: each[1:] for each in test.windows}
+    windows = dict.fromkeys(anchors, (-UNBOUNDED, UNBOUNDED)) | {each[0]: each[1:] for each in test.windows}
     bounds = {f"{each}_{side}": windows[each][i] for each in anchors for i, side in enumerate(("low", "high"))}
     flags = {name: getattr(test, name) for name in ("same_visit", "unobserved", "opens", "closes")}
     whole = {"item": item, "node": node, "event": test.event, "least": test.least, "most": test.most}
@@ -106,26 +108,26 @@ def _parts(plan: Plan, groups: Sequence[tuple[int, int, Gathered]]) -> Sheet:
         for item, parent, found in groups
         for node, times in found.members
     ]  # fmt: skip
-    return sheet(rows, **dict.fromkeys(("item", "node", "parent", "times", "base", "low", "high"), "int"))
+    return Sheet(_PART, rows)
 
 
 def no_flips() -> exp.Query:
     """``flip`` before anything is judged."""
-    return sql("SELECT CAST(0 AS BIGINT) AS place, CAST(0 AS BIGINT) AS item, CAST(0 AS BIGINT) AS node WHERE FALSE")
+    return select("SELECT CAST(0 AS BIGINT) AS place, CAST(0 AS BIGINT) AS item, CAST(0 AS BIGINT) AS node WHERE FALSE")
 
 
 def counted(form: Counting) -> exp.Query:
     """The tests that are not what they usually are: those with so many events around them."""
     number = _distinct(form.distinct) if form.distinct else sql("COUNT(*)")
     around = (
-        sql("""SELECT a.place, t.item, t.node, t.least, t.most FROM around AS a
+        select("""SELECT a.place, t.item, t.node, t.least, t.most FROM around AS a
         JOIN test AS t ON t.item = a.item
         JOIN occurrence AS o ON o.event = t.event AND o.person = a.person""")
         .select(number.as_("found"))
         .where(*_within(form))
         .group_by("a.place, t.item, t.node, t.least, t.most")
     )
-    query = sql("""SELECT place, item, node FROM counted
+    query = select("""SELECT place, item, node FROM counted
         WHERE (found >= least AND found <= most) <> (least <= 0)""")
     return query.with_("counted", as_=around, copy=False)
 
@@ -159,14 +161,14 @@ def _distinct(names: tuple[str, ...]) -> exp.Expr:
 
 def of_people(columns: tuple[str, ...]) -> exp.Query:
     """The limits of persons that hold."""
-    query = sql("SELECT DISTINCT a.place, t.item, t.node FROM around AS a JOIN person_test AS t ON t.item = a.item")
+    query = select("SELECT DISTINCT a.place, t.item, t.node FROM around AS a JOIN person_test AS t ON t.item = a.item")
     query = with_beside(query, attributes(columns), "a")
     return fitting(query, columns, "t", lambda attribute: value_of(attribute, "a"))
 
 
 def grouped() -> exp.Query:
     """The groups of one height that are not what they usually are."""
-    return sql("""
+    return select("""
         SELECT place, item, parent AS node FROM (
           SELECT f.place, f.item, p.parent, p.base, p.low, p.high, p.base + SUM(p.times) AS held
           FROM flip AS f JOIN part AS p ON p.item = f.item AND p.node = f.node
@@ -179,7 +181,7 @@ def grouped() -> exp.Query:
 
 def index_events(extra: tuple[str, ...]) -> exp.Query:
     """``around`` for the events in ``item`` (item, bare, node, usual), each with its own observation period."""
-    return sql("""
+    return select("""
         SELECT ROW_NUMBER() OVER () AS place, i.item, o.person, o.start, o.finish, o.id, o.concept, o.visit,
           p.opens, p.closes
         FROM occurrence AS o JOIN item AS i ON i.bare = o.event
@@ -190,7 +192,7 @@ def index_events(extra: tuple[str, ...]) -> exp.Query:
 
 def passing(extra: tuple[str, ...]) -> exp.Query:
     """The rows of ``occurrence`` that index events give for which their node holds."""
-    return sql("""
+    return select("""
         SELECT a.item AS event, a.person, a.start, a.finish, a.id, a.concept, a.visit
         FROM around AS a JOIN item AS i ON i.item = a.item
         LEFT JOIN flip AS f ON f.place = a.place AND f.node = i.node

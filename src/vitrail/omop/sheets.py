@@ -17,8 +17,3 @@ class Sheet:
 
     def __bool__(self) -> bool:
         return bool(self.rows)
-
-
-def sheet(rows: Sequence[Mapping[str, object]], **kinds: Kind) -> Sheet:
-    """A sheet of ``rows``."""
-    return Sheet(kinds, rows)

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vitrail.errors import SnapshotError, StudyError
-from vitrail.omop import batch, events
+from vitrail.omop import events, occurrences
 from vitrail.omop.covariates import Feature, features, histories, matrix, people
-from vitrail.omop.engines import Answer, CohortRows, Dates, Step
+from vitrail.omop.engines import Answer, CohortRows, Dates, Step, batch
 from vitrail.omop.engines.locked import LockedDuckDB
 from vitrail.omop.plan import CohortNode, Plan, plan_of
 from vitrail.omop.snapshot import Snapshot
@@ -82,7 +82,7 @@ class DuckDBBatch:
         self._read(None)
         batch.prepare(self.database, plan)
         self.database.show("given_row", _as_events(plan, rows))
-        self.database.keep("cohort_row", events.given_rows)
+        self.database.keep("cohort_row", occurrences.given_rows)
         batch.find_events(self.database, plan)
 
     def _persons(self) -> list[tuple[int, int] | None]:

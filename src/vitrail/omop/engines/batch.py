@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from vitrail.omop import cohorts, events, rules
+from vitrail.omop import cohorts, events, occurrences, rules
 from vitrail.omop.attrition import ALSO, ENDED, ENTERED, KEPT, LIMITED, OBSERVED, QUALIFIED, loses_at_the_end
 from vitrail.omop.engines import Answer, CohortRows, Dates, Origins, Step
 from vitrail.omop.limits import attributes, kind
-from vitrail.omop.plan import Bare, CohortNode, Judged, People, Plan
-from vitrail.omop.sheets import Kind, Sheet, sheet
+from vitrail.omop.plan import Bare, CohortNode, Judged, People, Plan, Test
+from vitrail.omop.sheets import Kind, Sheet
 from vitrail.study.attributes import DOMAINS, Domain
 from vitrail.study.cohort import Cohort
 
@@ -77,6 +77,7 @@ def prepare(database: Database, plan: Plan) -> None:
     database.hold("concept_item", _items(plan))
     database.keep("member", events.members)
 
+
 def _items(plan: Plan) -> Sheet:
     rows: list[dict[str, object]] = []
     for key, number in plan.sets.items():
@@ -89,17 +90,18 @@ def _items(plan: Plan) -> Sheet:
     return Sheet({"concept_set": "int", "concept": "int", **flags}, rows)
 
 
-def find_events(database: Database, plan: Plan, *, cohorts_built: Callable[[int], None] = lambda level: None) -> None:
-    """Fill ``occurrence`` with all events of the plan; ``cohorts_built`` is called when the events of a level are there."""
+def find_events(database: Database, plan: Plan, cohorts_built: Callable[[int], None] | None = None) -> None:
+    """Fill ``occurrence`` with all events of the plan; ``cohorts_built`` is called when those of a level are there."""
     database.keep("period", events.periods)
     repeated = _look_up(database, plan)
-    database.keep("occurrence", events.no_occurrences, plan.extra)
+    database.keep("occurrence", occurrences.no_occurrences, plan.extra)
     for domain in DOMAINS[:-1]:
         _find(database, plan, domain, 0, repeated)
     for level in range(1 + max([*plan.levels, *(each.level for each in plan.cohorts.values())], default=0)):
         _find(database, plan, "cohort", level, repeated)
         _judge_events(database, plan, level)
-        cohorts_built(level)
+        if cohorts_built is not None:
+            cohorts_built(level)
 
 
 def _look_up(database: Database, plan: Plan) -> frozenset[str]:
@@ -122,23 +124,26 @@ def _find(database: Database, plan: Plan, domain: Domain, level: int, repeated: 
         return
     form, wanted = _wanted(plan, domain, found, repeated)
     database.hold("wanted", wanted)
-    build = events.of_cohorts if domain == "cohort" else events.occurrences
-    database.add("occurrence", build, form)
+    database.add("occurrence", occurrences.occurrences, form)
 
 
 def _wanted(
     plan: Plan, domain: Domain, found: Mapping[int, Bare], repeated: frozenset[str]
-) -> tuple[events.Form, Sheet]:
+) -> tuple[occurrences.Form, Sheet]:
     """The form of a domain's query, and its table ``wanted``."""
     rows = [{"event": number, **dict(each.cells)} for number, each in found.items()]
     used = {name for row in rows for name in row}
     limits = tuple(sorted(name for name in used if "__" in name))
     shapes = {("concept_set" in row, "source_set" in row) for row in rows}
-    by = {"concept" if concept else "source" if source else "any" for concept, source in shapes}
-    counting = {each.event for each in plan.node if getattr(each, "counted", None) == "visit_detail"}
-    form = events.Form(
+    by = (
+        {"cohort"}
+        if domain == "cohort"
+        else {"concept" if concept else "source" if source else "any" for concept, source in shapes}
+    )
+    counting = {each.event for each in plan.node if isinstance(each, Test) and each.counted == "visit_detail"}
+    form = occurrences.Form(
         domain,
-        tuple(sorted(by)),
+        ("cohort",) if domain == "cohort" else tuple(sorted(by)),
         both=(True, True) in shapes,
         first="first" in used,
         limits=limits,
@@ -173,7 +178,7 @@ def _judge_events(database: Database, plan: Plan, level: int) -> None:
         {"item": number, "bare": each.bare, "node": each.node, "usual": plan.node[each.node].usual}
         for number, each in found.items()
     ]
-    database.hold("item", sheet(rows, item="int", bare="int", node="int", usual="flag"))
+    database.hold("item", Sheet({"item": "int", "bare": "int", "node": "int", "usual": "flag"}, rows))
     database.keep("around", rules.index_events, plan.extra)
     _judge(database, rules.judging(plan, {number: [each.node] for number, each in found.items()}))
     database.add("occurrence", rules.passing, plan.extra)
@@ -211,7 +216,7 @@ def build_cohorts(database: Database, plan: Plan, before: NDArray[np.int64]) -> 
             _build(database, plan, stages[level], found.counts)
             found.rows.append(_placed(database.arrays(cohorts.clipped), before))
 
-    find_events(database, plan, cohorts_built=built)
+    find_events(database, plan, built)
     return found
 
 
