@@ -33,6 +33,9 @@ from vitrail.study.concepts import Coded
 from vitrail.study.word import Name, Part, Word
 
 Days = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+Lasting = Annotated[int, Field(ge=0, le=1_000_000)]
+"""A number of days. Definitions write 99999 for "for ever"."""
+
 Window = tuple[Days | None, Days | None]
 """Days from the index to an event's start, both ends included; ``null`` is unbounded."""
 
@@ -365,8 +368,8 @@ class EntryEvent(Event):
 class Observed(Word):
     """Days of observation that an entry event needs around its start."""
 
-    before: Annotated[int, Field(ge=0, le=36_525)] = 0
-    after: Annotated[int, Field(ge=0, le=36_525)] = 0
+    before: Lasting = 0
+    after: Lasting = 0
 
 
 class Exposure(Word):
@@ -376,9 +379,9 @@ class Exposure(Word):
     """
 
     drug: Name
-    gap: Annotated[int, Field(ge=0, le=36_525)] = 30
-    offset: Annotated[int, Field(ge=0, le=36_525)] = 0
-    days_supply: Annotated[int, Field(ge=0, le=36_525)] | None = None
+    gap: Lasting = 30
+    offset: Lasting = 0
+    days_supply: Lasting | None = None
 
 
 class Exit(Word):
@@ -407,7 +410,7 @@ class Cohort(Word):
     limit: Literal["first", "last", "every"] = "every"
     exit: Exit = Exit()
     censor: Annotated[tuple[Event, ...], Field(min_length=1, max_length=100)] | None = None
-    era_pad: Annotated[int, Field(ge=0, le=36_525)] | None = None
+    era_pad: Lasting | None = None
     eras_within_observation: Literal[True] | None = None
     clip: Span | None = None
 
