@@ -13,7 +13,7 @@ Read it beside ``vitrail.study.cohort``. What that leaves open is settled here, 
   event's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -65,26 +65,32 @@ class Events:
     # Which events fit
 
     def _find(self, event: Event) -> ByPerson:
-        every = self._of_cohort(event.of) if event.domain == "cohort" else self._site.occurrences(event.domain)
-        found = [each for each in every if self._of_concept(event, each)]
+        found = self._of_concepts(event)
         if event.first:
             found = first_of_each_person(found)
         if event.moved:
             found = [moved for each in found if (moved := moved_by(event.moved, each)) is not None]
-        found = [each for each in found if self._fits(event, each)]
+        recorded = limits_of_records(event)
+        found = [each for each in found if self._recorded(recorded, each) and self._fits(event, each)]
         if event.period:
             found = [during(event.period, each) for each in found]
         return by_person(each for each in found if not event.where or self._surrounded(event.where, each))
 
-    def _of_concept(self, event: Event, each: Occurrence) -> bool:
+    def _of_concepts(self, event: Event) -> list[Occurrence]:
+        """The events of the concepts that are asked for."""
         if event.domain == "cohort":
-            return True
-        return (event.of == ANY or each.concept in self._set(event.of)) and (
-            event.source is None or integer(each.record, COLUMNS[event.domain]["source"]) in self._set(event.source)
-        )
+            return self._of_cohort(event.of)
+        found = self._site.occurrences(event.domain)
+        if event.of != ANY:
+            members = self._set(event.of)
+            found = [each for each in found if each.concept in members]
+        if event.source is not None:
+            members, column = self._set(event.source), COLUMNS[event.domain]["source"]
+            found = [each for each in found if integer(each.record, column) in members]
+        return found
 
     def _fits(self, event: Event, each: Occurrence) -> bool:
-        """Whether an event keeps all limits but those of its concept."""
+        """Whether an event keeps the limits that do not rest on its record alone."""
         site = self._site
         return (
             day_fits(event.starts, each.start)
@@ -100,14 +106,13 @@ class Events:
             and (not event.abnormal or abnormal(each))
             and (event.range_low_ratio is None or event.range_low_ratio.fits(ratio(each, "range_low")))
             and (event.range_high_ratio is None or event.range_high_ratio.fits(ratio(each, "range_high")))
-            and all(self._recorded(event, name, each) for name in ATTRIBUTES[event.domain] if name != "source")
         )
 
-    def _recorded(self, event: Event, name: str, each: Occurrence) -> bool:
-        """Whether the limit of that name fits what the record itself holds."""
-        limit, column = getattr(event, name), COLUMNS.get(event.domain, {}).get(name)
-        if limit is None or column is None:
-            return True
+    def _recorded(self, limits: Sequence[tuple[str, object]], each: Occurrence) -> bool:
+        """Whether what the record itself holds keeps its limits."""
+        return all(self._one_recorded(column, limit, each) for column, limit in limits)
+
+    def _one_recorded(self, column: str, limit: object, each: Occurrence) -> bool:
         if isinstance(limit, Limits):
             return limit.fits(number(each.record, column))
         if isinstance(limit, Wording):
@@ -115,7 +120,7 @@ class Events:
         concept = integer(each.record, column)
         if isinstance(limit, Coded):
             return self._coded(limit, lambda: set() if concept is None else {concept})
-        return concept in self._set(limit)
+        return concept in self._set(str(limit))
 
     def _age_fits(self, limits: Limits | None, person: int, day: int) -> bool:
         """Whether a person's age at a day keeps the limits, where there are any."""
@@ -159,7 +164,9 @@ class Events:
             return self._person_fits(rule.person, index.event)
         if rule.of is None:
             raise ValueError("a rule is none of of, person, group")
-        near = [each for each in self.of(rule.of).get(index.event.person, []) if counts(rule, index, each)]
+        windows = (*((Around(days=rule.days),) if rule.days else ()), *(rule.windows or ()))
+        around = self.of(rule.of).get(index.event.person, [])
+        near = [each for each in around if counts(rule, index, each, windows)]
         return rule.least <= counted(rule, near) and (rule.at_most is None or counted(rule, near) <= rule.at_most)
 
     def group_holds(self, group: Group, index: Index) -> bool:
@@ -185,12 +192,18 @@ class Events:
         )
 
 
-def counts(rule: Rule, index: Index, each: Occurrence) -> bool:
+def limits_of_records(event: Event) -> list[tuple[str, object]]:
+    """The limits of what a record itself holds, each with its column."""
+    columns = COLUMNS.get(event.domain, {})
+    asked = [(columns.get(name), getattr(event, name)) for name in ATTRIBUTES[event.domain] if name != "source"]
+    return [(column, limit) for column, limit in asked if column is not None and limit is not None]
+
+
+def counts(rule: Rule, index: Index, each: Occurrence, windows: Sequence[Around]) -> bool:
     """Whether an event counts for a rule at an index."""
     return (
         (rule.unobserved is not None or index.period.contains(each.start))
-        and (rule.days is None or in_window(rule, Around(days=rule.days), index, each))
-        and all(in_window(rule, window, index, each) for window in rule.windows or ())
+        and all(in_window(rule, window, index, each) for window in windows)
         and (rule.same_visit is None or (each.visit is not None and each.visit == index.event.visit))
     )
 
