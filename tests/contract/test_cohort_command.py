@@ -170,7 +170,7 @@ def test_a_definition_in_english(tmp_path: Path) -> None:
     assert "Warning: cohort.entry[1].age: a number that is never negative should be below 0." in said.out
     told = json.loads(run("cohort", "explain", path, "--json").out)
     assert told["id"] == "5"
-    assert len(told["asks"]) == 2
+    assert len(told["asks"]) == 3
     assert len(told["warnings"]) == 1
     assert run("cohort", "explain", tmp_path / "none.json").status == 2
     path.write_text("{")

@@ -264,7 +264,7 @@ def test_whatever_is_changed_in_a_definition_is_heard() -> None:
     def each(definition: Definition, seed: int) -> None:
         chance = random.Random(seed)
         data = {"cohort": definition.cohort.model_dump(mode="json", exclude_none=True)}
-        asked, told = _filled(data), definition_aloud(definition)[0]
+        asked, told = _filled(data), definition_aloud(definition)
         everywhere = ways(data)
         for way in chance.sample(everywhere, min(120, len(everywhere))):
             copy = deepcopy(data)
@@ -277,7 +277,7 @@ def test_whatever_is_changed_in_a_definition_is_heard() -> None:
                 cohort = Cohort.model_validate(copy["cohort"], strict=False)
                 if _filled({"cohort": cohort.model_dump(mode="json", exclude_none=True)}) != asked:
                     heard[next(step for step in reversed(way) if isinstance(step, str))] += 1
-                    assert definition_aloud(Definition("1", cohort, definition.concept_sets))[0] != told, way
+                    assert definition_aloud(Definition("1", cohort, definition.concept_sets)) != told, way
 
     each()
     assert heard.total() > 100

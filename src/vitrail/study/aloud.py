@@ -23,27 +23,34 @@ _KEPT = {
 
 
 def definition_aloud(definition: Definition) -> tuple[str, ...]:
-    """A definition in plain English: one paragraph for the cohort and one for each concept set."""
+    """A definition in plain English, in short paragraphs: who enters, each rule, until when, each concept set."""
+    cohort = definition.cohort
+    enter = " ".join((f"Cohort “{definition.id}”: {_entry(cohort)}", *_qualified(cohort)))
+    rules = (f"They need {rule_aloud(rule)}." for rule in cohort.rules)
+    leave = " ".join((*_limited(cohort), *_end(cohort)))
     sets = (concept_set_aloud(name, each) for name, each in definition.concept_sets.items())
-    return (cohort_aloud(definition.id, definition.cohort), *sets)
+    return (enter, *rules, leave, *sets)
 
 
 def cohort_aloud(name: str, cohort: Cohort) -> str:
     """Who is in a cohort, in one paragraph."""
-    return " ".join((f"Cohort “{name}”: {_entry(cohort)}", *_rules(cohort), *_end(cohort)))
+    rules = [f"They need {'; '.join(map(rule_aloud, cohort.rules))}."] if cohort.rules else []
+    start = f"Cohort “{name}”: {_entry(cohort)}"
+    return " ".join((start, *_qualified(cohort), *rules, *_limited(cohort), *_end(cohort)))
 
 
 def _entry(cohort: Cohort) -> str:
     return f"people enter {_KEPT[cohort.keep]} {' or '.join(map(event_aloud, cohort.entry))}{_observed(cohort)}."
 
 
-def _rules(cohort: Cohort) -> Iterator[str]:
+def _qualified(cohort: Cohort) -> Iterator[str]:
     if cohort.also is not None:
         yield f"Of these times, those count that have {group_aloud(cohort.also)}."
     if cohort.qualified is not None:
         yield f"Of these, each person's {cohort.qualified} is taken."
-    if cohort.rules:
-        yield f"They need {'; '.join(map(rule_aloud, cohort.rules))}."
+
+
+def _limited(cohort: Cohort) -> Iterator[str]:
     if cohort.limit != "every":
         yield f"Only the {cohort.limit} time counts."
 
