@@ -95,7 +95,7 @@ def test_members_and_steps(cdm: str, gout: Path, tmp_path: Path, request: pytest
     assert (said.status, said.err) == (0, "")
     assert out.read_text() == f"{MEMBERS}\n12,7,2010-01-05,2010-01-09\n"
     assert steps.read_text().splitlines()[:2] == ["cohort_definition_id,step,label,persons", "12,1,entry events,1"]
-    assert sorted(each.name for each in place.parent.iterdir() if each.name.startswith(".")) == []
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []  # nothing is left behind
 
 
 def test_yaml_is_read_as_well_and_cohorts_refer_to_each_other(parquet: Path, gout: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ def run(
     read, refused = _read(definitions)
     if not read:
         raise StudyError("No definition can be answered.", "Correct them.")
-    answers = _answers(read, _place(cdm))
+    answers = _answers(read, _place(cdm), out)
     _write(out, MEMBERS, _members(answers))
     if attrition is not None:
         _write(attrition, ATTRITION, _steps(answers))
@@ -111,15 +112,28 @@ def _place(cdm: str) -> Path:
     return Path(cdm)
 
 
-def _answers(definitions: Sequence[Definition], cdm: Path) -> Mapping[str, Answer]:
+def _answers(definitions: Sequence[Definition], cdm: Path, out: Path) -> Mapping[str, Answer]:
+    """The answers in the order of the call. What must be copied lies beside ``out`` meanwhile, and nowhere else."""
     from vitrail.ingest.cdm_files import cdm_files
     from vitrail.omop.engines.duckdb import DuckDBBatch
 
-    with tempfile.TemporaryDirectory(prefix="vitrail-") as into:
-        files = cdm_files(cdm, Path(into))
-        with DuckDBBatch(files, threads=os.cpu_count() or 1) as engine:
-            answers = engine.run(definitions)
-            return {each.id: answers[each.id] for each in definitions}  # in the order of the call
+    with _beside(out) as into, DuckDBBatch(cdm_files(cdm, into), threads=os.cpu_count() or 1) as engine:
+        answers = engine.run(definitions)
+        return {each.id: answers[each.id] for each in definitions}
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    try:
+        directory = tempfile.TemporaryDirectory(prefix=".vitrail-", dir=out.parent)
+    except OSError as error:
+        raise _unwritable(out) from error
+    with directory as into:
+        yield Path(into)
+
+
+def _unwritable(path: Path) -> VitrailError:
+    return VitrailError(f"{path} cannot be written.", "Name a file in a directory that you may write to.")
 
 
 def _members(answers: Mapping[str, Answer]) -> Iterable[Sequence[Any]]:
@@ -146,4 +160,4 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise VitrailError(f"{path} cannot be written.", "Name a file in a directory that you may write to.") from error
+        raise _unwritable(path) from error
