@@ -54,7 +54,7 @@ def several(values: Sequence[Any], most: int) -> Draw:
 
 # Windows
 
-BOUNDS = (0, None, -61, -1, None, 1, 61, -366, 366)
+BOUNDS = (0, None, -61, -1, None, 1, 61, -366, 366, 1_000_000)
 SIDES = ("start", "end")
 
 
@@ -89,7 +89,7 @@ _set, _codes = one_of(SETS), several(CODES, 3)
 coded = one_or_two({"any_of": _codes, "none_of": _codes, "within": _set, "outside": _set})
 wording = one_or_two(dict.fromkeys(Wording.model_fields, one_of(("", "a", "b", "B", "%", "_"))))
 span = one_or_two({"start": one_of(NAMED_DAYS[:7]), "end": one_of(NAMED_DAYS[4:])})
-_shift = one_of((0, 1, -1, 5, -5, 366))
+_shift = one_of((0, 0, 1, 1, -1, -1, 5, -5, 366, -1_000_000, 1_000_000))
 moved = some({"start_from": one_of(SIDES), "start_days": _shift, "end_from": one_of(SIDES), "end_days": _shift})
 
 OF_KIND: dict[object, Draw] = {
@@ -179,7 +179,7 @@ class Words:
             "rules": self.rules(DEPTH - 1, 2),
             "limit": r.choice(("every", "every", "first", "last")),
             "exit": r.choice(EXITS)(r),
-            **some({"censor": lambda _: censor, "era_pad": spare, "eras_within_observation": one_of((True,))}, 0.3)(r),
+            **some({"censor": lambda _: censor, "era_pad": _wide, "eras_within_observation": one_of((True,))}, 0.3)(r),
             **some({"clip": span}, 0.25)(r),
         }  # fmt: skip
 
@@ -202,11 +202,12 @@ def around_index(r: Random) -> Json:
 # Cohorts
 
 spare = one_of((0, 1, 3, 60))
-exposure = some({"gap": spare, "offset": spare, "days_supply": one_of((0, 1, 30))})
+_wide = one_of((0, 1, 3, 60, 1_000_000))
+exposure = some({"gap": _wide, "offset": _wide, "days_supply": one_of((0, 1, 30))})
 EXITS: tuple[Draw, ...] = (
     lambda _: {},
-    lambda r: {"days_after_start": r.choice((0, 1, 2, 5, 400, -1))},
-    lambda r: {"days_after_end": r.choice((0, 1, 5, 400, -2))},
+    lambda r: {"days_after_start": r.choice((0, 1, 2, 5, 400, -1, 1_000_000))},
+    lambda r: {"days_after_end": r.choice((0, 1, 5, 400, -2, -1_000_000))},
     lambda r: {"exposed_to": {"drug": r.choice(SETS), **exposure(r)}},
 )
 
