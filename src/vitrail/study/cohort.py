@@ -14,7 +14,7 @@ judges the others:
 4. *rules*: every rule must hold.
 5. *limit*: ``first`` and ``last`` keep each person's first or last remaining event.
 6. *Exit*: the earliest of the end of the observation period, the end that ``exit`` gives, and the start of the first
-   ``censor`` event from the entry's start on. A row that would end before it starts is dropped.
+   ``censor`` event from the entry's start on. Ends before that start do not count; where none is left, there is no row.
 7. Rows of one person that overlap or lie at most ``era_pad`` days apart become one.
 8. *clip*: rows are cut to a span of dates; those outside are dropped.
 
