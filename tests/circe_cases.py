@@ -150,7 +150,7 @@ def _typed(table: str, row: Json) -> Json:
 
 
 def steps(case: Json) -> Iterator[tuple[Step, Tables]]:
-    """The steps of a case, each with the tables to run it on."""
+    """The steps of a case, each with the tables to run it on: the same for all of them."""
     read = {"cohort": _cohorts, "criteria": _criteria, "group": _around, "windowed": _around}
     yield from read[case["level"]](case)
 
