@@ -13,7 +13,6 @@ from typing import Any, ParamSpec
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset  # DuckDB would import it when it is first given a table, which takes long
 from numpy.typing import NDArray
 from sqlglot import exp
 
