@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitrail.omop.engines import CohortRows, Engine
-from vitrail.omop.engines.duckdb import DuckDBEngine
-from vitrail.omop.engines.memory import MemoryEngine
+from vitrail.omop.engines import Answer, BatchEngine, CohortRows, Engine
+from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
+from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
 from vitrail.omop.tables import TABLES
 from vitrail.study.study import Study
 
@@ -54,6 +54,27 @@ ENGINES: dict[str, Opener] = {"memory": memory, "duckdb": duckdb}
 """Every engine. A new one is added here, and all specifications and generated questions run on it."""
 
 
+@contextmanager
+def memory_batch(tables: Tables) -> Iterator[BatchEngine]:
+    """The engine that defines meaning, for many definitions."""
+    yield MemoryBatch(tables)
+
+
+@contextmanager
+def duckdb_batch(tables: Tables, threads: int = 2, ranges: int = 1) -> Iterator[BatchEngine]:
+    """The default engine, for many definitions, over Parquet files."""
+    with tempfile.TemporaryDirectory() as directory:
+        with DuckDBBatch(write_parquet(Path(directory), tables), threads=threads, ranges=ranges) as engine:
+            yield engine
+
+
+BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {
+    "memory": memory_batch,
+    "duckdb": duckdb_batch,
+}
+"""Every engine for many definitions. A new one is added here, and all generated and real definitions run on it."""
+
+
 def shuffled(tables: Tables, seed: int) -> Tables:
     """The same rows in another order."""
     chance = random.Random(seed)
@@ -72,3 +93,14 @@ def assert_same_rows(one: CohortRows, other: CohortRows) -> None:
         mine, theirs = getattr(one, name), getattr(other, name)
         assert mine.dtype == theirs.dtype == (np.int64 if name == "person" else "datetime64[D]")
         np.testing.assert_array_equal(mine, theirs, name)
+
+
+def assert_same_answer(one: Answer, other: Answer) -> None:
+    """The same of everything that engines say of a definition."""
+    assert one.attrition == other.attrition
+    assert_same_rows(one.rows, other.rows)
+    for name in ("domain", "event", "concept"):
+        np.testing.assert_array_equal(getattr(one.origins, name), getattr(other.origins, name), f"origin {name}")
+    assert dict(one.events_by_mask) == dict(other.events_by_mask)
+    assert dict(one.persons_by_mask) == dict(other.persons_by_mask)
+    assert one.clipped == other.clipped

@@ -13,6 +13,7 @@ from tests.commands import run
 from vitrail.cli import COMMANDS
 
 CONTRACT = {
+    "cohort": ["run", "explain"],
     "deid": ["text"],
     "site": ["init", "join", "load", "verify", "review", "run", "left"],
     "hub": ["init", "run", "status"],

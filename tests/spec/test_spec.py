@@ -1,8 +1,9 @@
 """The manual of cohorts and covariates, run on every engine: each section of the pages beside this file is a test.
 
 A section holds a study's parts in YAML and tables. A table whose first heading is a domain or an OMOP table is data;
-one whose first heading is a cohort's name, ``attrition of <cohort>`` or ``covariates`` is what must come out. What
-stands before the first section holds for all, unless a section says otherwise.
+one whose first heading is a cohort's name, ``attrition of <cohort>``, ``masks of <cohort>``, ``clipped from <cohort>``
+or ``covariates`` is what must come out. Columns of data are named as events name them, or as OMOP does. What stands
+before the first section holds for all, unless a section says otherwise.
 """
 
 import json
@@ -18,9 +19,10 @@ import pytest
 import yaml
 
 from tests.engines import ENGINES, Opener, plain
-from vitrail.omop.covariates import SEX_CONCEPT
+from vitrail.omop.attributes import COLUMNS, SEX_CONCEPT, TABLE
 from vitrail.omop.engines import Engine
-from vitrail.omop.tables import EVENT_TABLE, TABLES
+from vitrail.omop.tables import TABLES
+from vitrail.study.attributes import DOMAINS
 from vitrail.study.covariates import Covariate
 from vitrail.study.study import Study
 
@@ -29,7 +31,7 @@ Table = list[dict[str, str]]
 
 PAGES = sorted(Path(__file__).parent.glob("*.md"))
 COHORT = "asked"
-COLUMNS = {"start": 1, "end": 2, "observed until": 3}
+SHOWN = {"start": 1, "end": 2, "observed until": 3}
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ SECTIONS = {f"{page.stem}: {section.title}": section for page in PAGES for secti
 
 def data(tables: dict[str, Table]) -> dict[str, list[dict[str, Any]]]:
     """The tables that are data, as OMOP rows."""
-    names = {heading: EVENT_TABLE.get(heading, heading) for heading in tables}
+    names = {heading: TABLE.get(heading, heading) for heading in tables}
     return {
         name: [omop_row(name, heading, row) for row in tables[heading]]
         for heading, name in names.items()
@@ -75,15 +77,20 @@ def data(tables: dict[str, Table]) -> dict[str, list[dict[str, Any]]]:
 def omop_row(name: str, heading: str, row: dict[str, str]) -> dict[str, Any]:
     table = TABLES[name]
     columns = {
-        heading: table.key, "person": "person_id", "start": table.start, "end": table.end, "concept": table.concept,
+        "person": "person_id", "start": table.start, "end": table.end, "concept": table.concept,
         "number": "value_as_number", "value": "value_as_concept_id", "born": "year_of_birth",
-        "sex": "gender_concept_id", "descendant": "descendant_concept_id",
+        "sex": "gender_concept_id", "descendant": "descendant_concept_id", heading: table.key,
     }  # fmt: skip
-    found = {str(columns[key]): value_of(value) for key, value in row.items()}
+    attributes = COLUMNS.get(heading, {})
+    known = {column.name: column.type for column in table.columns}
+    names = {key: str(columns.get(key) or attributes.get(key, key)) for key in row}
+    found = {names[key]: value_of(value, known[names[key]]) for key, value in row.items()}
     return {column.name: None for column in table.columns if column.type == "float"} | found
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str, kind: str) -> Any:
+    if kind == "str":
+        return text or None
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return date.fromisoformat(text)
     if text in SEX_CONCEPT:
@@ -97,7 +104,7 @@ def study_of(parts: dict[str, Any]) -> Study:
         "protocol": "As written.", "authors": ["Vitrail"],
         "concept_sets": parts["concept_sets"], "cohorts": parts["cohorts"],
         "analyses": {"who": {"kind": "characterise", "cohorts": [COHORT]}},
-    }))  # fmt: skip
+    }, default=str))  # fmt: skip
 
 
 def check(section: Section, engine: Engine) -> int:
@@ -111,6 +118,12 @@ def check(section: Section, engine: Engine) -> int:
             assert [(step.label, step.persons) for step in steps] == [
                 (row[heading], int(row["persons"])) for row in table
             ]
+        elif heading.startswith("masks of "):
+            check_masks(table, heading, engine)
+        elif heading.startswith("clipped from "):
+            assert [engine.answer(heading.removeprefix("clipped from ")).clipped] == [
+                int(row[heading]) for row in table
+            ]
         elif heading == "covariates":
             check_covariates(table, section.parts["covariates"], engine)
         else:
@@ -120,9 +133,22 @@ def check(section: Section, engine: Engine) -> int:
 
 
 def check_rows(table: Table, cohort: str, engine: Engine) -> None:
-    shown = [name for name in COLUMNS if not table or name in table[0]]
-    found = [(row[0], *(row[COLUMNS[name]] for name in shown)) for row in plain(engine.cohort(cohort))]
+    shown = [name for name in SHOWN if not table or name in table[0]]
+    found = [(row[0], *(row[SHOWN[name]] for name in shown)) for row in plain(engine.cohort(cohort))]
     assert found == [(int(row[cohort]), *(date.fromisoformat(row[name]) for name in shown)) for row in table]
+    if table and "began with" in table[0]:
+        origins = engine.answer(cohort).origins
+        events = zip(origins.domain.tolist(), origins.event.tolist(), origins.concept.tolist(), strict=True)
+        began = [f"{DOMAINS[domain]} {event}, concept {concept}" for domain, event, concept in events]
+        assert began == [row["began with"] for row in table]
+
+
+def check_masks(table: Table, heading: str, engine: Engine) -> None:
+    """The rules that hold, by name, and how many events, and best events of persons, they hold for."""
+    answer = engine.answer(heading.removeprefix("masks of "))
+    masks = {int(row[heading], 2): (int(row["events"] or 0), int(row["persons"] or 0)) for row in table}
+    assert {mask: events for mask, (events, _) in masks.items() if events} == dict(answer.events_by_mask)
+    assert {mask: persons for mask, (_, persons) in masks.items() if persons} == dict(answer.persons_by_mask)
 
 
 def check_covariates(table: Table, written: list[dict[str, Any]], engine: Engine) -> None:
@@ -149,5 +175,6 @@ def test_every_table_of_the_manual_is_understood() -> None:
     for title, section in SECTIONS.items():
         for heading in section.tables:
             cohorts = set(section.parts["cohorts"])
-            known = {"covariates", *EVENT_TABLE, *TABLES, *cohorts, *(f"attrition of {name}" for name in cohorts)}
+            told = {f"{what} {name}" for what in ("attrition of", "masks of", "clipped from") for name in cohorts}
+            known = {"covariates", *TABLE, *TABLES, *cohorts, *told}
             assert heading in known, title

@@ -14,6 +14,7 @@ from vitrail.errors import VitrailError
 
 COMMANDS = {
     "demo": "Two synthetic health systems answer the flagship question, end to end.",
+    "cohort": "Cohorts: run definitions on OMOP tables, say them in English.",
     "deid": "Notes without what identifies people.",
     "site": "A site, behind the glass: load, review, answer.",
     "hub": "The hub, in front of it: the meeting point, without patient data.",

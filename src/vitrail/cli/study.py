@@ -61,14 +61,16 @@ def status(
 
 
 def _as_json(study: Study) -> str:
-    said = {"id": study.id, "title": study.title, "purpose": study.purpose, "asks": study.aloud()}
+    said: dict[str, object] = {"id": study.id, "title": study.title, "purpose": study.purpose, "asks": study.aloud()}
     said["calendar"] = "true" if needs(study) else "none"
+    said["warnings"] = tuple(map(str, study.warnings()))
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
 def _as_text(study: Study) -> str:
     heading = f"{study.title}\n{study.id}\n\nPurpose: {study.purpose}.\nQuestion: {study.question}"
-    return "\n\n".join((heading, *study.aloud(), calendar_aloud(study)))
+    warnings = (f"Warning: {each}" for each in study.warnings())
+    return "\n\n".join((heading, *study.aloud(), calendar_aloud(study), *warnings))
 
 
 def _progress(found: wire.Json) -> str:

@@ -116,7 +116,7 @@ def count_others(db: duckdb.DuckDBPyConnection, source: Path) -> int:
 
 def count_table(db: duckdb.DuckDBPyConnection, path: Path) -> int:
     """The rows of a table that is not loaded. Raises SourceError where it cannot be read."""
-    relation = _relation(db, "counted", path)
+    relation = table_relation(db, "counted", path)
     if relation is not None:
         return relation.rows
     with plain(db, path) as file:
@@ -151,13 +151,14 @@ def load_table(
 
     ``hidden`` are columns that are read, and are in no extract.
     """
-    relation = _relation(db, table.name, path)
+    relation = table_relation(db, table.name, path)
     if relation is None:
         return load_staged(db, table, columns, stage_table(db, table.name, path), path, None, hidden)
     return load_relation(db, table, columns, relation, hidden)
 
 
-def _relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Relation | None:
+def table_relation(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Relation | None:
+    """A table that has types already, or None where it is text. Raises SourceError where it cannot be read."""
     if path.parent.is_file():
         return duckdb_relation(db, name, path)
     if path.is_dir() or path.name.lower().endswith(PARQUET):
@@ -171,7 +172,7 @@ def stage_table(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> Staged:
     A tab in the first line says that the file is separated by tabs; unless that line begins with a quote, it is as
     Athena writes it, and quotes mean nothing.
     """
-    relation = _relation(db, name, path)
+    relation = table_relation(db, name, path)
     if relation is not None:
         return staged_text(db, relation)
     with plain(db, path) as readable_path:

@@ -1,216 +1,399 @@
-"""Cohorts in SQL: each step of ``vitrail.study.cohort`` as one SQLGlot query over the tables of ``omop.events``.
+"""Cohorts in SQL: each step of ``vitrail.study.cohort`` for all cohorts of a batch at once, the cohort as a column.
 
-All that a cohort's later steps can tell of an entry event is its person and its start: its observation period follows
-from these two, rules count around the start, and the row's end is reckoned from it. So two entry events of one
-person and day are one row in the end, and the order of events within a day changes nothing.
+========================  ===========================================================================================
+``entry``                 cohort, event, domain: the entry events
+``cohort``                cohort and what it says of its steps; see :func:`cohort_sheet`
+``root``                  item, node, also, low, high: what a node says of a cohort: ``also``, or bits of its rules
+``rule``                  cohort, place, low, high: the bits of each rule, fifty in ``low``, the others in ``high``
+``censor``                cohort, event: the events that censor
+``exposure``              exposure, event, gap, offset, days_supply: eras of exposure
+========================  ===========================================================================================
 
-Rules travel as rows, too (``rule``: item, rule, event, low, high, least, most), and all rules of a step are judged
-in one join. The ``item`` is the entry event whose ``where`` rules they are; see :func:`entries`.
+Of one person's events, the first is the one with the smallest start, end, domain and id.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from vitrail.omop.events import UNBOUNDED, col, maximum_before, table, year_of
-from vitrail.study.cohort import Cohort, Event, Observed, Rule
+from vitrail.omop.events import col, year_of
+from vitrail.omop.limits import day
+from vitrail.omop.plan import UNBOUNDED, CohortNode, Plan
+from vitrail.omop.sheets import Kind, Sheet
+from vitrail.omop.sql import select, sql
+from vitrail.study.attributes import DOMAINS
 
-ENTERED = "entry events"
-OBSERVED = "observed"
-KEPT = {"first": "first event", "first_of_each_year": "first event of each year"}
-LIMITED = "limited to the first"
-"""The labels of the steps of attrition that are not rules."""
+WORD = 50
+"""The rules whose bits stand in one number."""
+
+_SIGN = {"every": 0, "first": 1, "last": -1, "first_of_each_year": 1, None: 0}
+_EVENT = ("cohort", "person", "start", "finish", "domain", "id", "concept", "visit", "opens", "closes")
+_COHORT: dict[str, Kind] = {
+    **dict.fromkeys(
+        (
+            "cohort", "before", "after", "keep", "qualified", "chosen", "also", "low", "high", "all_low", "all_high",
+            "after_start", "after_end", "exposure", "pad", "clip_start", "clip_end",
+        ),
+        "int",
+    ),
+    "yearly": "flag",
+    "within": "flag",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row of ``entry``: an event that lets people in, and the number of the rules around it."""
+class Steps:
+    """Which steps some cohort of a stage has."""
 
-    item: int
-    event: int
+    keep: bool
+    yearly: bool
+    also: bool
+    qualified: bool
+    rules: bool
+    chosen: bool
+    exposed: bool
+    censored: bool
 
 
 @dataclass(frozen=True)
-class RuleRow:
-    """A row of ``rule``: between ``least`` and ``most`` such events from ``low`` to ``high`` days after the index."""
+class Building:
+    """The sheets from which the cohorts of one stage are built."""
 
-    item: int
-    rule: int
-    event: int
-    low: int
-    high: int
-    least: int
-    most: int
-
-
-_INDEX = ("item", "person", "start", "first", "last")
-"""An index event: whose, when, and the observation period that rules around it keep to."""
-
-Numbers = Callable[[Event], int]
-"""The number under which the occurrences of an event are found."""
+    steps: Steps
+    entry: Sheet
+    cohort: Sheet
+    root: Sheet
+    rule: Sheet
+    censor: Sheet
+    exposure: Sheet
 
 
-def entries(cohort: Cohort, number: Numbers) -> tuple[list[Entry], list[RuleRow]]:
-    """The entry events and the ``where`` rules around them; all entry events without rules are item 0."""
-    found: list[Entry] = []
-    rules: list[RuleRow] = []
-    for place, entry in enumerate(cohort.entry, start=1):
-        item = place if entry.where else 0
-        found.append(Entry(item, number(entry)))
-        rules += rule_rows(entry.where, number, item)
-    return found, rules
+def building(plan: Plan, cohorts: Sequence[CohortNode]) -> Building:
+    """What the cohorts of one stage are built from."""
+    said = [each.cohort for each in cohorts]
+    steps = Steps(
+        keep=any(each.keep != "every" for each in said),
+        yearly=any(each.keep == "first_of_each_year" for each in said),
+        also=any(each.also is not None for each in said),
+        qualified=any(each.qualified is not None for each in said),
+        rules=any(each.rules for each in said),
+        chosen=any(each.limit != "every" for each in said),
+        exposed=any(each.exit.exposed_to is not None for each in said),
+        censored=any(each.censor for each in said),
+    )
+    return Building(
+        steps,
+        Sheet(_ints("cohort", "event", "domain"), list(_entries(cohorts))),
+        Sheet(_COHORT, [_cohort_row(plan, each) for each in cohorts]),
+        Sheet(_ints("item", "node", "also", "low", "high"), list(_roots(plan, cohorts))),
+        Sheet(_ints("cohort", "place", "low", "high"), list(_rules(cohorts))),
+        Sheet(_ints("cohort", "event"), [{"cohort": c.number, "event": event} for c in cohorts for event in c.censor]),
+        _exposures(plan, {each.exposed for each in cohorts} - {None}),
+    )
 
 
-def rule_rows(rules: Sequence[Rule], number: Numbers, item: int = 0) -> list[RuleRow]:
-    """Rules as rows, numbered in their order."""
-    return [
-        RuleRow(
-            item, place, number(rule.of),
-            -UNBOUNDED if rule.days[0] is None else rule.days[0],
-            UNBOUNDED if rule.days[1] is None else rule.days[1],
-            rule.least,
-            UNBOUNDED if rule.at_most is None else rule.at_most,
-        )
-        for place, rule in enumerate(rules)
+def _ints(*columns: str) -> dict[str, Kind]:
+    return dict.fromkeys(columns, "int")
+
+
+def _entries(cohorts: Iterable[CohortNode]) -> Iterable[dict[str, object]]:
+    for each in cohorts:
+        for event, said in zip(each.entry, each.cohort.entry, strict=True):
+            yield {"cohort": each.number, "event": event, "domain": DOMAINS.index(said.domain)}
+
+
+def _cohort_row(plan: Plan, node: CohortNode) -> dict[str, object]:
+    said, clip = node.cohort, node.cohort.clip
+    usual = [_bits(place) for place, rule in enumerate(node.rules) if plan.node[rule].usual]
+    every = [_bits(place) for place in range(len(node.rules))]
+    return {
+        "cohort": node.number, "before": said.observed.before, "after": said.observed.after,
+        "keep": _SIGN[said.keep], "yearly": said.keep == "first_of_each_year", "qualified": _SIGN[said.qualified],
+        "chosen": _SIGN[said.limit], "also": int(node.also is None or plan.node[node.also].usual),
+        "low": sum(low for low, _ in usual), "high": sum(high for _, high in usual),
+        "all_low": sum(low for low, _ in every), "all_high": sum(high for _, high in every),
+        "after_start": said.exit.days_after_start, "after_end": said.exit.days_after_end, "exposure": node.exposed,
+        "pad": said.era_pad or 0, "within": bool(said.eras_within_observation),
+        "clip_start": None if clip is None or clip.start is None else day(clip.start),
+        "clip_end": None if clip is None or clip.end is None else day(clip.end),
+    }  # fmt: skip
+
+
+def _bits(place: int) -> tuple[int, int]:
+    return (2**place, 0) if place < WORD else (0, 2 ** (place - WORD))
+
+
+def _roots(plan: Plan, cohorts: Iterable[CohortNode]) -> Iterable[dict[str, object]]:
+    """What it changes where a node is not as usual: bits are set, or taken out where they are usually set."""
+    for each in cohorts:
+        if each.also is not None:
+            sign = -1 if plan.node[each.also].usual else 1
+            yield {"item": each.number, "node": each.also, "also": sign, "low": 0, "high": 0}
+        for place, rule in enumerate(each.rules):
+            sign = -1 if plan.node[rule].usual else 1
+            low, high = _bits(place)
+            yield {"item": each.number, "node": rule, "also": 0, "low": sign * low, "high": sign * high}
+
+
+def _rules(cohorts: Iterable[CohortNode]) -> Iterable[dict[str, object]]:
+    for each in cohorts:
+        for place in range(len(each.rules)):
+            low, high = _bits(place)
+            yield {"cohort": each.number, "place": place, "low": low, "high": high}
+
+
+def _exposures(plan: Plan, numbers: Iterable[object]) -> Sheet:
+    rows = [
+        {
+            "exposure": number, "event": event, "gap": each.gap, "offset_days": each.offset,
+            "days_supply": each.days_supply,
+        }
+        for each, number in plan.exposures.items()
+        for event in each.events
+        if number in set(numbers)
     ]  # fmt: skip
+    return Sheet(_ints("exposure", "event", "gap", "offset_days", "days_supply"), rows)
 
 
-def candidates(*, distinct: bool) -> exp.Select:
-    """Entry events (item, person, start) with the observation period that each starts in, null where in none.
+# Entry events
 
-    ``distinct`` makes events of one item, person and day one, which saves judging ``where`` rules twice.
+
+def entered() -> exp.Query:
+    """``entered``: every entry event with the observation period that it belongs to, and whether that suffices."""
+    return select("""
+        SELECT e.cohort, o.person, o.start, o.finish, e.domain, o.id, o.concept, o.visit, p.opens, p.closes,
+          COALESCE(o.start - c.before >= p.opens AND o.start + c.after <= p.closes, FALSE) AS observed
+        FROM occurrence AS o JOIN entry AS e ON e.event = o.event JOIN cohort AS c ON c.cohort = e.cohort
+        LEFT JOIN period AS p ON p.person = o.person AND o.start >= p.since AND o.start <= p.closes""")
+
+
+def reached() -> exp.Query:
+    """The persons of each cohort's entry events, and of those with enough observation."""
+    return select("""
+        SELECT cohort, COUNT(DISTINCT person) AS entered,
+          COUNT(DISTINCT CASE WHEN observed THEN person END) AS observed
+        FROM entered GROUP BY cohort""")
+
+
+def kept(steps: Steps) -> exp.Query:
+    """``around``: the observed entry events that ``keep`` keeps, numbered; the item is the cohort."""
+    observed = exp.select(*map(col, _EVENT)).distinct().from_("entered").where(col("observed"))
+    found = _extreme(observed, "keep", yearly=steps.yearly) if steps.keep else observed
+    query = select("SELECT ROW_NUMBER() OVER () AS place, cohort AS item, * FROM chosen")
+    return query.with_("chosen", as_=found, copy=False)
+
+
+def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
+    """Each person's first row where the cohort's ``sign`` is 1, the last where it is -1, all where it is 0."""
+    names = [each.alias_or_name for each in found.selects]
+    joined = (
+        exp.select(*(col(name, "f") for name in names), col(sign, "c").as_("sign"))
+        .from_(exp.to_table("found", alias="f"))
+        .join(exp.to_table("cohort", alias="c"), on=sql("c.cohort = f.cohort"))
+    )
+    partition = [col("cohort"), col("person")]
+    if yearly:
+        joined = joined.select(exp.case().when(col("yearly", "c"), year_of(col("start", "f"))).as_("in_year"))
+        partition.append(col("in_year"))
+    order = [col("sign") * col(name) for name in ("start", "finish", "domain", "id", "concept")]
+    number = exp.Window(this=exp.RowNumber(), partition_by=partition, order=exp.Order(expressions=order))
+    ranked = exp.select(*map(col, names), number.as_("n")).from_("signed").where(sql("sign <> 0"))
+    every = exp.select(*map(col, names)).from_("signed").where(sql("sign = 0"))
+    best = exp.select(*map(col, names)).from_(ranked.subquery("ranked", copy=False)).where(sql("n = 1"))
+    return (
+        exp.union(every, best, distinct=False, copy=False)
+        .with_("found", as_=found, copy=False)
+        .with_("signed", as_=joined, copy=False)
+    )
+
+
+# Rules
+
+
+def judged(steps: Steps) -> exp.Query:
+    """``judged``: the events for which ``also`` holds, as ``qualified`` keeps them; a bit for each rule that holds."""
+    query = exp.select(*(col(name, "a") for name in ("place", *_EVENT)))
+    if not (steps.also or steps.rules):
+        zero = exp.cast(exp.Literal.number(0), "BIGINT")
+        return query.select(zero.as_("low"), zero.copy().as_("high")).from_(exp.to_table("around", alias="a"))
+    sums = select("""
+        SELECT f.place, SUM(r.also) AS also, SUM(r.low) AS low, SUM(r.high) AS high
+        FROM flip AS f JOIN root AS r ON r.item = f.item AND r.node = f.node GROUP BY f.place""")
+    query = (
+        query.select(*(_changed(name) for name in ("low", "high")))
+        .from_(exp.to_table("around", alias="a"))
+        .join(exp.to_table("cohort", alias="c"), on=sql("c.cohort = a.item"))
+        .join(sums.subquery("s", copy=False), on=sql("s.place = a.place"), join_type="LEFT", copy=False)
+    )
+    if steps.also:
+        query = query.where(sql("c.also + COALESCE(s.also, 0) = 1"))
+    return _extreme(query, "qualified") if steps.qualified else query
+
+
+def _changed(word: str) -> exp.Expr:
+    changed = exp.Coalesce(this=col(word, "s"), expressions=[exp.Literal.number(0)])
+    return exp.cast(exp.paren(col(word, "c") + changed), "BIGINT").as_(word)
+
+
+def persons_judged() -> exp.Query:
+    """The persons of each cohort that are left after ``also``."""
+    return select("SELECT cohort, COUNT(DISTINCT person) AS persons FROM judged GROUP BY cohort")
+
+
+def masks() -> exp.Query:
+    """``mask``: of each mask that events have, how many rules hold, the first that does, and the first that fails."""
+    return select("""
+        SELECT cohort, low, high, SUM(holds) AS held, MIN(CASE WHEN holds = 1 THEN place END) AS earliest,
+          MIN(CASE WHEN holds = 0 THEN place END) AS failed
+        FROM (
+          SELECT m.cohort, m.low, m.high, r.place,
+            CASE WHEN m.low & r.low <> 0 OR m.high & r.high <> 0 THEN 1 ELSE 0 END AS holds
+          FROM (SELECT DISTINCT cohort, low, high FROM judged) AS m LEFT JOIN rule AS r ON r.cohort = m.cohort) AS bits
+        GROUP BY cohort, low, high""")
+
+
+def events_by_mask() -> exp.Query:
+    """The number of events of each cohort and mask."""
+    return select("SELECT cohort, low, high, COUNT(*) AS n FROM judged GROUP BY cohort, low, high")
+
+
+def persons_by_mask(steps: Steps) -> exp.Query:
+    """The number of persons of each cohort by the mask of their best event, and by the rule that ends their way."""
+    if not steps.rules:
+        return select("""SELECT cohort, low, high, 0 AS failed, COUNT(DISTINCT person) AS n
+            FROM judged GROUP BY cohort, low, high""")
+    return select("""
+        SELECT cohort, low, high, failed, COUNT(*) AS n FROM (
+          SELECT j.cohort, j.person, j.low, j.high,
+            MAX(COALESCE(m.failed, 1000)) OVER (PARTITION BY j.cohort, j.person) AS failed,
+            ROW_NUMBER() OVER (PARTITION BY j.cohort, j.person
+              ORDER BY m.held DESC, m.earliest, j.start, j.finish, j.domain, j.id, j.concept) AS n
+          FROM judged AS j
+          JOIN mask AS m ON m.cohort = j.cohort AND m.low = j.low AND m.high = j.high) AS best
+        WHERE n = 1 GROUP BY cohort, low, high, failed""")
+
+
+# Rows
+
+
+def included(steps: Steps) -> exp.Query:
+    """``included``: the events for which every rule holds and that ``limit`` keeps."""
+    query = exp.select(*(col(name, "j") for name in ("place", *_EVENT))).from_(exp.to_table("judged", alias="j"))
+    if steps.rules:
+        every = sql("c.cohort = j.cohort AND c.all_low = j.low AND c.all_high = j.high")
+        query = query.join(exp.to_table("cohort", alias="c"), on=every)
+    return _extreme(query, "chosen") if steps.chosen else query
+
+
+def exposed() -> exp.Query:
+    """``exposed``: the eras (exposure, person, start, finish) of the persons in cohorts that end with one."""
+    return select("""
+        WITH taken AS (
+          SELECT x.exposure, o.person, o.start, x.gap,
+            CASE WHEN x.days_supply IS NULL THEN o.finish ELSE o.start + x.days_supply END + x.offset_days AS finish
+          FROM exposure AS x JOIN occurrence AS o ON o.event = x.event
+          WHERE o.person IN (SELECT person FROM included)),
+        fresh AS (
+          SELECT exposure, person, start, finish,
+            CASE WHEN MAX(finish + gap) OVER (PARTITION BY exposure, person ORDER BY start, finish
+              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) >= start THEN 0 ELSE 1 END AS fresh
+          FROM taken),
+        numbered AS (
+          SELECT exposure, person, start, finish, SUM(fresh) OVER (PARTITION BY exposure, person
+            ORDER BY start, finish, fresh DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
+          FROM fresh)
+        SELECT exposure, person, MIN(start) AS start, MAX(finish) AS finish
+        FROM numbered GROUP BY exposure, person, era""")
+
+
+def ended(steps: Steps) -> exp.Query:
+    """``ended``: the included events with the earliest of its ends that is not before its start."""
+    ends = [_own_end()]
+    query = select("""
+        SELECT i.cohort, i.person, i.start, i.finish AS until, i.domain, i.id, i.concept, i.closes, c.pad,
+          CASE WHEN c.within THEN i.opens END AS bound
+        FROM included AS i JOIN cohort AS c ON c.cohort = i.cohort""")
+    for some, name, build in ((steps.exposed, "x", _exposure_ends), (steps.censored, "s", _censored)):
+        if some:
+            query = query.join(
+                build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False
+            )
+            ends.append(_or_never(col("finish", name)))
+    query = query.select(exp.Least(this=ends[0], expressions=ends[1:]).as_("finish"))
+    return select("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
+
+
+def _own_end() -> exp.Expr:
+    """The end that ``exit`` gives in days, else that of the observation period; never, where it is before the start."""
+    own = sql(
+        """LEAST(i.closes, COALESCE(i.start + c.after_start, i.closes), COALESCE(i.finish + c.after_end, i.closes))"""
+    )
+    return exp.case().when(own >= col("start", "i"), own.copy()).else_(exp.Literal.number(UNBOUNDED))
+
+
+def _or_never(day: exp.Expr) -> exp.Expr:
+    return exp.Coalesce(this=day, expressions=[exp.Literal.number(UNBOUNDED)])
+
+
+def _exposure_ends() -> exp.Query:
+    return select("""
+        SELECT i.place, MIN(x.finish) AS finish FROM included AS i JOIN cohort AS c ON c.cohort = i.cohort
+        JOIN exposed AS x ON x.exposure = c.exposure AND x.person = i.person
+          AND i.start >= x.start AND i.start <= x.finish
+        GROUP BY i.place""")
+
+
+def _censored() -> exp.Query:
+    return select("""
+        SELECT i.place, MIN(o.start) AS finish FROM included AS i JOIN censor AS c ON c.cohort = i.cohort
+        JOIN occurrence AS o ON o.event = c.event AND o.person = i.person AND o.start >= i.start AND o.start <= i.closes
+        GROUP BY i.place""")
+
+
+def eras() -> exp.Query:
+    """``era``: each cohort's rows: those of one person that overlap, or lie at most ``pad`` days apart, made one.
+
+    The first event of a row says where it comes from and until when it is observed.
     """
-    starts = (
-        exp.select(col("item", "n"), col("person", "o"), col("day", "o").as_("start"))
-        .distinct(distinct=distinct)
-        .from_(table("occurrence", "o"))
-        .join(table("entry", "n"), on=col("event", "n").eq(col("event", "o")))
-    )
-    day = col("start", "s")
-    inside = (col("person", "p").eq(col("person", "s")), day >= col("since", "p"), day <= col("last", "p"))
-    return (
-        exp.select(col("item", "s"), col("person", "s"), day, col("first", "p"), col("last", "p"))
-        .from_(starts.subquery("s"))
-        .join(table("period", "p"), on=exp.and_(*inside), join_type="left")
-    )
+    return select("""
+        WITH fresh AS (
+          SELECT cohort, person, start, until, finish, domain, id, concept, closes, bound,
+            CASE WHEN MAX(finish + pad) OVER (PARTITION BY cohort, person, bound
+              ORDER BY start, until, domain, id, concept, finish
+              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) >= start THEN 0 ELSE 1 END AS fresh
+          FROM ended),
+        numbered AS (
+          SELECT cohort, person, start, finish, domain, id, concept, closes, bound, fresh,
+            SUM(fresh) OVER (PARTITION BY cohort, person, bound
+              ORDER BY start, until, domain, id, concept, finish, fresh DESC
+              ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
+          FROM fresh)
+        SELECT cohort, person, MIN(start) AS start, MAX(finish) AS finish,
+          MAX(CASE WHEN fresh = 1 THEN closes END) AS observed_until,
+          MAX(CASE WHEN fresh = 1 THEN domain END) AS domain,
+          MAX(CASE WHEN fresh = 1 THEN id END) AS id, MAX(CASE WHEN fresh = 1 THEN concept END) AS concept
+        FROM numbered GROUP BY cohort, person, bound, era""")
 
 
-def judged(index: str) -> exp.Select:
-    """The rows of ``index`` with ``failed``: the number of the first rule that fails, ``UNBOUNDED`` where none does."""
-    keys = ("item", "person", "start")
-    failures = (
-        exp.select(*(col(key) for key in keys), exp.Min(this=col("rule")).as_("failed"))
-        .from_(_broken(index).subquery("broken"))
-        .group_by(*(col(key) for key in keys))
-    )
-    failed = exp.Coalesce(this=col("failed", "f"), expressions=[exp.Literal.number(UNBOUNDED)])
-    return (
-        exp.select(*(col(name, "i") for name in _INDEX), failed.as_("failed"))
-        .from_(table(index, "i"))
-        .join(failures.subquery("f"), on=_same(keys, "f", "i"), join_type="left")
-    )
+def clipped() -> exp.Query:
+    """``era``, cut to each cohort's ``clip``, in the order of cohorts, persons and starts."""
+    return select("""
+        SELECT * FROM (
+          SELECT e.cohort, e.person, GREATEST(e.start, COALESCE(c.clip_start, e.start)) AS start,
+            LEAST(e.finish, COALESCE(c.clip_end, e.finish)) AS finish,
+            e.observed_until, e.domain, e.id, COALESCE(e.concept, 0) AS concept
+          FROM era AS e JOIN cohort AS c ON c.cohort = e.cohort) AS clipped
+        WHERE start <= finish ORDER BY cohort, person, start""")
 
 
-def _broken(index: str) -> exp.Select:
-    """Every row of ``index`` and rule of its item that do not fit: too few or too many events around it."""
-    start, day, events = col("start", "i"), col("day", "o"), exp.Count(this=col("day", "o"))
-    around = (
-        _same(("event",), "o", "r"), _same(("person",), "o", "i"),
-        day >= col("first", "i"), day <= col("last", "i"),
-        day >= start + col("low", "r"), day <= start + col("high", "r"),
-    )  # fmt: skip
-    shown = [col("item", "i"), col("person", "i"), start, col("rule", "r")]
-    return (
-        exp.select(*shown)
-        .from_(table(index, "i"))
-        .join(table("rule", "r"), on=_same(("item",), "r", "i"))
-        .join(table("occurrence", "o"), on=exp.and_(*around), join_type="left")
-        .group_by(*shown, col("least", "r"), col("most", "r"))
-        .having(exp.or_(events < col("least", "r"), events > col("most", "r")))
-    )
+def as_events() -> exp.Query:
+    """The rows of ``cohort_row`` that a stage adds."""
+    query = select("""SELECT cohort, person, start, finish,
+        ROW_NUMBER() OVER (PARTITION BY cohort ORDER BY person, start) - 1 AS id FROM clipped_rows""")
+    return query.with_("clipped_rows", as_=clipped(), copy=False)
 
 
-def passing(judged: str) -> exp.Select:
-    """The rows of the table ``judged`` for which every rule holds."""
-    return exp.select(*_columns(*_INDEX)).from_(exp.to_table(judged)).where(col("failed").eq(UNBOUNDED))
-
-
-def observed(index: str, need: Observed, *, distinct: bool) -> exp.Select:
-    """The rows of ``index`` with the observation time that they need; ``distinct`` leaves one per person and start."""
-    return (
-        exp.select(exp.Literal.number(0).as_("item"), *_columns("person", "start", "first", "last"))
-        .distinct(distinct=distinct)
-        .from_(exp.to_table(index))
-        .where(col("start") - need.before >= col("first"), col("start") + need.after <= col("last"))
-    )
-
-
-def first_of_each(index: str, *, year: bool) -> exp.Select:
-    """The rows of ``index`` that are the first of their person, or of their person and calendar year.
-
-    An earlier event of a person belongs to a period that starts and ends no later (see ``events.periods``), so the
-    smallest start, first and last of a group belong together.
-    """
-    smallest = [exp.Min(this=col(name)).as_(name) for name in ("start", "first", "last")]
-    group = [col("person"), *([year_of(col("start"))] if year else [])]
-    return (
-        exp.select(exp.Literal.number(0).as_("item"), col("person"), *smallest)
-        .from_(exp.to_table(index))
-        .group_by(*group)
-    )
-
-
-def persons(index: str) -> exp.Select:
-    """The number of persons in ``index``."""
-    return exp.select(exp.Count(this=exp.Distinct(expressions=[col("person")]))).from_(exp.to_table(index))
-
-
-def furthest(judged: str) -> exp.Select:
-    """The number of persons by the rule at which their best entry event fails: (rule or ``UNBOUNDED``, persons)."""
-    best = exp.select(exp.Max(this=col("failed")).as_("failed")).from_(exp.to_table(judged)).group_by(col("person"))
-    return exp.select(col("failed"), exp.Count(this=exp.Star())).from_(best.subquery("best")).group_by(col("failed"))
-
-
-def left_after(rules: int, furthest: Mapping[int, int]) -> list[int]:
-    """The persons left after each of so many rules: those whose best entry event fails a later rule, or none."""
-    return [sum(persons for failed, persons in furthest.items() if failed > rule) for rule in range(rules)]
-
-
-def rows(index: str, days_after_start: int | None) -> exp.Select:
-    """A cohort's rows (person, start, finish, observed_until), sorted: exits set, overlapping rows made one."""
-    columns = _columns("person", "start", "last")
-    ends = exp.select(*columns, _exit(days_after_start).as_("finish")).from_(exp.to_table(index))
-    fresh = exp.case().when(maximum_before("finish", col("start")) >= col("start"), 0).else_(1)
-    marked = exp.select(*columns, col("finish"), fresh.as_("fresh")).from_(ends.subquery("ends"))
-    merged = exp.Window(
-        this=exp.Sum(this=col("fresh")), partition_by=[col("person")], order=exp.Order(expressions=[col("start")])
-    )
-    numbered = exp.select(*columns, col("finish"), col("fresh"), merged.as_("merged")).from_(marked.subquery("marked"))
-    first_last = exp.Max(this=exp.case().when(col("fresh").eq(1), col("last")))
-    return (
-        exp.select(
-            col("person"),
-            exp.Min(this=col("start")).as_("start"),
-            exp.Max(this=col("finish")).as_("finish"),
-            first_last.as_("observed_until"),
-        )
-        .from_(numbered.subquery("numbered"))
-        .group_by(col("person"), col("merged"))
-        .order_by(col("person"), col("start"))
-    )
-
-
-def _exit(days_after_start: int | None) -> exp.Expr:
-    if days_after_start is None:
-        return col("last")
-    after = col("start") + days_after_start
-    return exp.case().when(after < col("last"), after).else_(col("last"))
-
-
-def _columns(*names: str) -> list[exp.Column]:
-    return [col(name) for name in names]
-
-
-def _same(names: Sequence[str], left: str, right: str) -> exp.Condition:
-    return exp.and_(*(col(name, left).eq(col(name, right)) for name in names))
+def before_clip() -> exp.Query:
+    """The persons of each cohort before some are cut away."""
+    return select("SELECT cohort, COUNT(DISTINCT person) AS persons FROM era GROUP BY cohort")

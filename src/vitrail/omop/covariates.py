@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from vitrail.omop.cohorts import Numbers
-from vitrail.omop.events import UNBOUNDED, col, table
+from vitrail.omop.attributes import SEX_CONCEPT
+from vitrail.omop.events import Numbers, col, table
+from vitrail.omop.plan import UNBOUNDED
 from vitrail.study.covariates import Covariate
-
-SEX_CONCEPT = {"male": 8507, "female": 8532}
-"""OMOP's concepts of ``gender_concept_id``."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ def histories() -> exp.Select:
 
 def _spans() -> exp.Select:
     """Each occurrence with the index days for which it is the latest in its feature's window."""
-    day, since = col("day", "o"), col("day", "o") - col("high", "f")
+    day, since = col("start", "o"), col("start", "o") - col("high", "f")
     past = day - col("low", "f") + 1
-    ordered = [exp.Ordered(this=col(name, "o")) for name in ("day", "id", "number")]
+    ordered = [exp.Ordered(this=col(name, "o")) for name in ("start", "id", "number")]
     following = exp.Window(
         this=exp.Lead(this=day),
         partition_by=[col("feature", "f"), col("person", "o")],

@@ -21,6 +21,14 @@ def sql(template: str, **parts: Any) -> Node:
     return exp.replace_placeholders(_parsed(template), **parts)
 
 
+def select(template: str, **parts: Any) -> exp.Select:
+    """The tree of a template that is a SELECT."""
+    tree = sql(template, **parts)
+    if not isinstance(tree, exp.Select):
+        raise TypeError("the template is no SELECT")
+    return tree
+
+
 @cache
 def _parsed(template: str) -> Node:
     return sqlglot.parse_one(template, dialect="duckdb")

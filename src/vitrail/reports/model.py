@@ -9,7 +9,7 @@ from vitrail.reports import plots
 from vitrail.reports.blocks import Column, Figure, Pane, Row, Table
 from vitrail.reports.intervals import normal
 from vitrail.reports.wording import CI, NONE, counted, decimal, percent, plural, significant, span, whole
-from vitrail.study.aloud import window_aloud
+from vitrail.study.aloud_words import window_aloud
 from vitrail.study.analyses.predict import ALL_SITES, INTERCEPT, WITHOUT, Coefficient, Fit, Predict, PredictEvidence
 from vitrail.study.covariates import Covariate
 

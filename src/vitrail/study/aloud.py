@@ -5,42 +5,108 @@ in what they ask are read aloud differently. Names stand in “quotes”, which 
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import groupby
 
-from vitrail.study.cohort import ANY, Cohort, EntryEvent, Event, Limits, Rule, Window
+from vitrail.study.aloud_events import event_aloud, group_aloud, rule_aloud
+from vitrail.study.aloud_words import day_aloud, days_aloud, number_aloud, span_aloud, window_aloud
+from vitrail.study.cohort import Cohort, Exit, Exposure
 from vitrail.study.concepts import ConceptItem, ConceptSet
 from vitrail.study.covariates import Covariate
+from vitrail.study.definition import Definition
 
-_LIMITS = (("at_least", "at least"), ("above", "above"), ("at_most", "at most"), ("below", "below"))
 _KEPT = {
     "first": "at their first",
+    "last": "at their last",
     "first_of_each_year": "in each calendar year at their first",
     "every": "at every",
 }
 
 
+def definition_aloud(definition: Definition) -> tuple[str, ...]:
+    """A definition in plain English, in short paragraphs: who enters, each rule, until when, each concept set."""
+    cohort = definition.cohort
+    enter = " ".join((f"Cohort “{definition.id}”: {_entry(cohort)}", *_qualified(cohort)))
+    rules = (f"They need {rule_aloud(rule)}." for rule in cohort.rules)
+    leave = " ".join((*_limited(cohort), *_end(cohort)))
+    sets = (concept_set_aloud(name, each) for name, each in definition.concept_sets.items())
+    return (enter, *rules, leave, *sets)
+
+
 def cohort_aloud(name: str, cohort: Cohort) -> str:
     """Who is in a cohort, in one paragraph."""
-    entry = " or ".join(map(_entry, cohort.entry))
-    sentences = [f"Cohort “{name}”: people enter {_KEPT[cohort.keep]} {entry}{_observed(cohort)}."]
-    if cohort.rules:
-        sentences.append(f"They need {'; '.join(map(_rule, cohort.rules))}.")
-    if cohort.limit == "first":
-        sentences.append("Only the first time counts.")
-    sentences.append(_exit(cohort.exit.days_after_start))
-    return " ".join(sentences)
+    rules = [f"They need {'; '.join(map(rule_aloud, cohort.rules))}."] if cohort.rules else []
+    start = f"Cohort “{name}”: {_entry(cohort)}"
+    return " ".join((start, *_qualified(cohort), *rules, *_limited(cohort), *_end(cohort)))
+
+
+def _entry(cohort: Cohort) -> str:
+    return f"people enter {_KEPT[cohort.keep]} {' or '.join(map(event_aloud, cohort.entry))}{_observed(cohort)}."
+
+
+def _qualified(cohort: Cohort) -> Iterator[str]:
+    if cohort.also is not None:
+        yield f"Of these times, those count that have {group_aloud(cohort.also)}."
+    if cohort.qualified is not None:
+        yield f"Of these, each person's {cohort.qualified} is taken."
+
+
+def _limited(cohort: Cohort) -> Iterator[str]:
+    if cohort.limit != "every":
+        yield f"Only the {cohort.limit} time counts."
+
+
+def _end(cohort: Cohort) -> Iterator[str]:
+    yield _exit(cohort.exit)
+    if cohort.censor:
+        yield f"They leave before that at the first {' or '.join(map(event_aloud, cohort.censor))}."
+    if cohort.era_pad:
+        yield f"Times at most {days_aloud(cohort.era_pad)} apart are one."
+    if cohort.eras_within_observation:
+        yield "Times of different observation periods stay apart."
+    if cohort.clip is not None:
+        yield f"Only the time {span_aloud(cohort.clip)} counts."
+
+
+def _exit(exit: Exit) -> str:
+    if exit.days_after_start == 0:
+        return "They stay for that day only."
+    if exit.days_after_start is not None:
+        days = exit.days_after_start
+        until = f"{days_aloud(days)} later" if days > 0 else f"{days_aloud(-days)} earlier"
+    elif exit.days_after_end is not None:
+        until = day_aloud(exit.days_after_end, "the day of") + " its end"
+    elif exit.exposed_to is not None:
+        until = _exposure(exit.exposed_to)
+    else:
+        return "They stay until observation ends."
+    return f"They stay until {until}, or observation ends."
+
+
+def _exposure(exposure: Exposure) -> str:
+    lasting = "" if exposure.days_supply is None else f", each taken to last {days_aloud(exposure.days_supply)}"
+    after = f"{days_aloud(exposure.offset)} after " if exposure.offset else ""
+    return (
+        f"{after}their exposure to “{exposure.drug}” ends (exposures at most {days_aloud(exposure.gap)} apart are "
+        f"one{lasting})"
+    )
+
+
+def _observed(cohort: Cohort) -> str:
+    around = ((cohort.observed.before, "before"), (cohort.observed.after, "after"))
+    needs = [f"{days_aloud(days)} {side}" for days, side in around if days]
+    return f", observed for {' and '.join(needs)}" if needs else ""
 
 
 def concept_set_aloud(name: str, concepts: ConceptSet) -> str:
     """The codes of a concept set: ``Concept set “gout”: 2 (with descendants); but not 3 (alone).``"""
-    alike = groupby(concepts.concepts, key=lambda item: (item.exclude, item.descendants))
+    alike = groupby(concepts.concepts, key=lambda item: (item.exclude, item.descendants, bool(item.mapped)))
     return f"Concept set “{name}”: {'; '.join(_items(*kind, tuple(items)) for kind, items in alike)}."
 
 
-def _items(exclude: bool, descendants: bool, items: tuple[ConceptItem, ...]) -> str:
+def _items(exclude: bool, descendants: bool, mapped: bool, items: tuple[ConceptItem, ...]) -> str:
     ids = ", ".join(str(item.concept) for item in items)
-    return f"{'but not ' if exclude else ''}{ids} ({'with descendants' if descendants else 'alone'})"
+    along = f"{'with descendants' if descendants else 'alone'}{', and what maps to these' if mapped else ''}"
+    return f"{'but not ' if exclude else ''}{ids} ({along})"
 
 
 def covariate_aloud(covariate: Covariate) -> str:
@@ -63,80 +129,3 @@ def _scaled(covariate: Covariate) -> Iterator[str]:
         yield f"per {number_aloud(covariate.per)}"
     if covariate.if_missing is not None:
         yield f"{number_aloud(covariate.if_missing)} where missing"
-
-
-def number_aloud(value: float) -> str:
-    """A number to its last digit, since it is signed to its last digit: ``60``, ``2.5``, ``1e-08``."""
-    return repr(value).removesuffix(".0")
-
-
-def percent_aloud(share: float) -> str:
-    """A share to its last digit: ``25%``, ``0.5%``."""
-    return f"{(Decimal(repr(share)) * 100).normalize():f}%"
-
-
-def event_aloud(event: Event) -> str:
-    """One kind of event, without article: ``measurement in “eGFR” below 60``."""
-    if event.domain == "cohort":
-        return f"start in cohort “{event.of}”"
-    of = "(any)" if event.of == ANY else f"in “{event.of}”"
-    values = f" with a result in “{event.value_concepts}”" if event.value_concepts else ""
-    return f"{event.domain} {of}{_limits(event.value)}{values}"
-
-
-def window_aloud(days: Window) -> str:
-    """Days around an index, in words."""
-    first, last = days
-    if first is None and last is None:
-        return "at any time"
-    if first is None:
-        return f"at any time up to {_day(last)}"
-    if last is None:
-        return f"from {_day(first)} on"
-    return f"on {_day(first)}" if first == last else f"from {_day(first)} to {_day(last)}"
-
-
-def _day(day: int | None) -> str:
-    if not day:
-        return "that day"
-    return f"{_days(abs(day))} {'before' if day < 0 else 'after'}"
-
-
-def _days(days: int) -> str:
-    return f"{days:,} day{'' if days == 1 else 's'}"
-
-
-def _limits(limits: Limits | None) -> str:
-    given = [(words, getattr(limits, name, None)) for name, words in _LIMITS]
-    said = " and ".join(f"{words} {number_aloud(value)}" for words, value in given if value is not None)
-    return f" {said}" if said else ""
-
-
-def _entry(entry: EntryEvent) -> str:
-    where = f" (there being {'; '.join(map(_rule, entry.where))})" if entry.where else ""
-    return event_aloud(entry) + where
-
-
-def _rule(rule: Rule) -> str:
-    return f"{_times(rule)} {event_aloud(rule.of)} {window_aloud(rule.days)}, called “{rule.name}”"
-
-
-def _times(rule: Rule) -> str:
-    if rule.at_most is None:
-        return f"at least {rule.least}"
-    if rule.at_most == 0:
-        return "no"
-    return f"at most {rule.at_most}" if rule.least == 0 else f"{rule.least} to {rule.at_most}"
-
-
-def _observed(cohort: Cohort) -> str:
-    around = ((cohort.observed.before, "before"), (cohort.observed.after, "after"))
-    needs = [f"{_days(days)} {side}" for days, side in around if days]
-    return f", observed for {' and '.join(needs)}" if needs else ""
-
-
-def _exit(days: int | None) -> str:
-    if days == 0:
-        return "They stay for that day only."
-    until = "observation ends" if days is None else f"{_days(days)} later, or observation ends"
-    return f"They stay until {until}."

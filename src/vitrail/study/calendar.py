@@ -16,25 +16,61 @@ from datetime import date
 
 from vitrail.study.analyses.characterise import Characterise, Incidence
 from vitrail.study.analyses.predict import Predict
-from vitrail.study.cohort import DOMAINS, Cohort, EntryEvent, Event, Exit, Limits, Observed, Rule
-from vitrail.study.concepts import ConceptItem, ConceptSet
+from vitrail.study.attributes import DOMAINS
+from vitrail.study.cohort import (
+    Around,
+    Cohort,
+    EntryEvent,
+    Event,
+    Exit,
+    Exposure,
+    Group,
+    Limits,
+    Moved,
+    Observed,
+    PersonLimits,
+    Rule,
+    Wording,
+)
+from vitrail.study.concepts import Coded, ConceptItem, ConceptSet
 from vitrail.study.covariates import Covariate
 from vitrail.study.study import Study
 from vitrail.study.word import Part, Word
 
-_EVENT = (*DOMAINS, "value", "value_concepts")
+_EVENT = (
+    *DOMAINS,
+    "first", "source", "age", "age_at_end", "gender", "type", "visit_type", "specialty", "place_of_service",
+    "status", "route", "modifier", "operator", "qualifier", "unit", "anatomic_site", "disease_status", "payer",
+    "plan", "sponsor", "stop_reason_concept", "payer_source", "plan_source", "sponsor_source",
+    "stop_reason_source", "value", "value_concepts", "value_text", "range_low", "range_high", "range_low_ratio",
+    "range_high_ratio", "abnormal", "refills", "quantity", "days_supply", "dose", "length", "occurrences",
+    "gap_days", "stop_reason", "lot_number", "unique_device_id", "source_id", "moved", "where",
+)  # fmt: skip
 
 ANY_CALENDAR: Mapping[type[Word], tuple[str, ...]] = {
     Study: ("vitrail", "title", "purpose", "question", "protocol", "authors", "concept_sets", "cohorts", "analyses"),
     ConceptSet: ("concepts",),
-    ConceptItem: ("concept", "descendants", "exclude"),
-    Cohort: ("entry", "observed", "rules", "limit", "exit"),
+    ConceptItem: ("concept", "descendants", "exclude", "mapped"),
+    Coded: ("any_of", "none_of", "within", "outside"),
+    Cohort: (
+        "entry", "observed", "also", "qualified", "rules", "limit", "exit", "censor", "era_pad",
+        "eras_within_observation",
+    ),
     Event: _EVENT,
-    EntryEvent: (*_EVENT, "where"),
-    Limits: ("at_least", "above", "at_most", "below"),
-    Rule: ("name", "of", "days", "at_least", "at_most"),
+    EntryEvent: _EVENT,
+    Limits: ("at_least", "above", "at_most", "below", "outside"),
+    Wording: tuple(Wording.model_fields),
+    Moved: ("start_from", "start_days", "end_from", "end_days"),
+    Around: ("days", "index", "event"),
+    Group: ("need", "count", "rules"),
+    PersonLimits: ("age", "gender", "race", "ethnicity"),
+    Rule: (
+        "name", "of", "days", "windows", "at_least", "at_most", "distinct", "same_visit", "unobserved", "person",
+        "group",
+    ),
     Observed: ("before", "after"),
-    Exit: ("days_after_start",),
+    Exposure: ("drug", "gap", "offset", "days_supply"),
+    Exit: ("days_after_start", "days_after_end", "exposed_to"),
     Covariate: ("name", "age", "sex", "has", "last", "days", "centre", "per", "if_missing"),
     Characterise: ("kind", "cohorts", "table", "incidence", "max_rounds"),
     Incidence: ("name", "population", "outcome"),
@@ -47,7 +83,7 @@ ANY_CALENDAR: Mapping[type[Word], tuple[str, ...]] = {
 days between them."""
 
 BY_VALUE: Mapping[tuple[type[Word], str], Mapping[object, bool]] = {
-    (Cohort, "keep"): {"first": False, "every": False, "first_of_each_year": True},
+    (Cohort, "keep"): {"first": False, "last": False, "every": False, "first_of_each_year": True},
 }
 """Fields of which some values need true dates, and which do."""
 

@@ -6,14 +6,15 @@ No key and no value of the file is in what comes out.
 """
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from vitrail.errors import Problem
-from vitrail.study.strict_yaml import Node, Place
+from vitrail.errors import Problem, StudyError
+from vitrail.study.strict_yaml import MOST_PROBLEMS, Node, Place
 from vitrail.study.word import Name, PartError
 
 Schema = Mapping[str, Any]
@@ -21,6 +22,8 @@ Schema = Mapping[str, Any]
 _NAME: Schema = TypeAdapter(Name).json_schema()
 _KIND = "kind"
 """The field that says which of several words is meant."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 
 _WHAT = {
     "missing": "this field is missing",
@@ -36,15 +39,24 @@ _WHAT = {
 """What is wrong, by pydantic's name for it; anything else is something that does not fit."""
 
 
-def explained(error: ValidationError, schema: Schema, root: Node, most: int) -> list[Problem]:
+def explained(error: ValidationError, schema: Schema, root: Node, most: int, *, naming: bool = False) -> list[Problem]:
     """At most ``most`` of the problems in ``error``, in the order of the file.
 
-    ``schema`` is the model's JSON schema and ``root`` the tree of the file that did not fit it.
+    ``schema`` is the model's JSON schema and ``root`` the tree of the file that did not fit it. ``naming`` says an
+    unknown field's name where it is one that a program would write: letters alone.
     """
-    start = _Spot(schema, root, root.place, definitions=schema.get("$defs", {}))
+    start = _Spot(schema, root, root.place, definitions=schema.get("$defs", {}), naming=naming)
     details = error.errors(include_url=False, include_input=False)[:most]
     problems = [problem for detail in details for problem in _problems(detail, start, most)]
     return sorted(problems, key=lambda each: (each.line, each.column))[:most]
+
+
+def refusal(problems: tuple[Problem, ...], what: str) -> StudyError:
+    """The error of a file that is ``what`` it calls itself, but for these problems."""
+    if len(problems) == 1:
+        return StudyError(str(problems[0]), problems=problems)
+    count = f"at least {MOST_PROBLEMS}" if len(problems) == MOST_PROBLEMS else len(problems)
+    return StudyError(f"The {what} is wrong in {count} places.", "\n".join(["", *map(str, problems)]), problems)
 
 
 def _problems(detail: Mapping[str, Any], start: "_Spot", most: int) -> list[Problem]:
@@ -58,9 +70,12 @@ def _problems(detail: Mapping[str, Any], start: "_Spot", most: int) -> list[Prob
         spot = start.at(loc[:-1]).named
         return [spot.problem("this name does not fit", spot.wanted)]
     spot = start.at(loc)
-    if kind == "too_short" and spot.filled:
+    if spot.beside or (kind == "too_short" and spot.filled):
         return []
-    return [spot.problem(_WHAT.get(kind, "what stands here does not fit"), spot.wanted)]
+    what = _WHAT.get(kind, "what stands here does not fit")
+    if spot.naming and spot.unknown and _PLAIN_NAME.fullmatch(spot.unknown):
+        what = f"the field {spot.unknown} is not known here"
+    return [spot.problem(what, spot.wanted)]
 
 
 def _own(error: ValueError, spot: "_Spot", most: int) -> list[Problem]:
@@ -84,6 +99,9 @@ class _Spot:
     key: Place | None = None
     unknown: str | None = None
     definitions: Schema = field(default_factory=dict, repr=False)
+    naming: bool = False
+    beside: bool = False
+    """Whether this is about a branch of a choice that the file does not take."""
 
     def at(self, loc: Sequence[str | int]) -> "_Spot":
         """The place that ``loc`` leads to from here, as far as the schema goes."""
@@ -119,6 +137,9 @@ class _Spot:
         return self.place.problem(what, do, self.way)
 
     def _step(self, step: str | int) -> "_Spot":
+        branches = [each for each in self.schema.get("anyOf", ()) if each.get("type") != "null"]
+        if len(branches) > 1 and isinstance(step, str):
+            return self._branch(branches, step)
         schema = _resolved(self.schema, self.definitions)
         if "discriminator" in schema:
             return self._kind(schema["discriminator"]["mapping"], str(step))
@@ -130,6 +151,15 @@ class _Spot:
         if isinstance(step, int) and "prefixItems" in schema:
             return self._child(schema["prefixItems"][min(step, len(schema["prefixItems"]) - 1)], step, f"[{step + 1}]")
         return self._child(schema.get("items", {}), step, f"[{step + 1}]") if isinstance(step, int) else self
+
+    def _branch(self, branches: Sequence[Schema], step: str) -> "_Spot":
+        """The branch that the file takes: a word where it has a mapping. pydantic tells what is wrong in each."""
+        words = [each["$ref"].rpartition("/")[2] for each in branches if "$ref" in each]
+        mapping = isinstance(self.node.value, dict) if self.node else False
+        taken = [each for each in branches if ("$ref" in each) == mapping] or list(branches)
+        # a word with a validator is called "function-after[_validator(), Word]" on pydantic's way
+        word = any(step.removesuffix("]").endswith(each) for each in words)
+        return replace(self, schema=taken[0], beside=self.beside or word != mapping)
 
     def _kind(self, mapping: Mapping[str, str], step: str) -> "_Spot":
         if step == _KIND:

@@ -1,4 +1,4 @@
-"""The study file: from YAML for people to the one frozen Study that machines agree on.
+"""Files in YAML for people: a study, or a cohort with its concept sets, to the frozen words that machines agree on.
 
 Every error names the place, says what is wrong and what to write instead, and holds no key and no value of the
 file: those may be somebody's data that strayed there.
@@ -7,52 +7,58 @@ file: those may be somebody's data that strayed there.
 import json
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from vitrail.errors import Problem, StudyError, StudyFileError
+from vitrail.errors import Problem, StudyFileError
 from vitrail.study import strict_yaml
-from vitrail.study.explain import Schema, explained
+from vitrail.study.explain import Schema, explained, refusal
 from vitrail.study.strict_yaml import MAX_BYTES, MOST_PROBLEMS, YamlError
 from vitrail.study.study import Study
+from vitrail.study.word import Word
+
+W = TypeVar("W", bound=Word)
 
 
 def read_study(path: Path) -> Study:
     """The study in the file at ``path``. Raises StudyFileError where there is none, StudyError where it is wrong."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise StudyFileError(f"{path} cannot be read.", "Name a study file that you may read.") from error
-    return parse_study(content)
+    return parse_study(content_of(path, MAX_BYTES, "study"))
 
 
 def parse_study(content: bytes) -> Study:
     """The study that ``content`` says. Raises StudyError with its first few problems."""
-    study = _parsed(content)
-    if isinstance(study, Study):
-        return study
-    raise _error(tuple(study))  # here, so that nothing of the file hangs on as the error's context
+    return parse_word(content, Study, "study")
 
 
-def _parsed(content: bytes) -> Study | list[Problem]:
+def content_of(path: Path, most: int, what: str) -> bytes:
+    """The bytes of a file, no more than one beyond ``most``. Raises StudyFileError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise StudyFileError(f"{path} cannot be read.", f"Name a {what} file that you may read.") from error
+
+
+def parse_word(content: bytes, word: type[W], what: str) -> W:
+    """The word that ``content`` says in YAML, which the errors call ``what``. Raises StudyError."""
+    parsed = _parsed(content, word)
+    if isinstance(parsed, Word):
+        return parsed
+    raise refusal(tuple(parsed), what)  # here, so that nothing of the file hangs on as the error's context
+
+
+def _parsed(content: bytes, word: type[W]) -> W | list[Problem]:
     try:
         root = strict_yaml.read(content)
     except YamlError as error:
         return error.problems
     try:
-        return Study.model_validate_json(json.dumps(root.plain))
+        return word.model_validate_json(json.dumps(root.plain))
     except ValidationError as error:
-        return explained(error, _schema(), root, MOST_PROBLEMS)
+        return explained(error, _schema(word), root, MOST_PROBLEMS)
 
 
 @cache
-def _schema() -> Schema:
-    return Study.model_json_schema()
-
-
-def _error(problems: tuple[Problem, ...]) -> StudyError:
-    if len(problems) == 1:
-        return StudyError(str(problems[0]), problems=problems)
-    count = f"at least {MOST_PROBLEMS}" if len(problems) == MOST_PROBLEMS else len(problems)
-    return StudyError(f"The study is wrong in {count} places.", "\n".join(["", *map(str, problems)]), problems)
+def _schema(word: type[Word]) -> Schema:
+    return word.model_json_schema()

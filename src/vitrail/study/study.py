@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 from vitrail import wire
 from vitrail.study.aloud import cohort_aloud, concept_set_aloud
 from vitrail.study.analyses import Analysis, Ask
-from vitrail.study.cohort import ANY, Cohort, Event
+from vitrail.study.cohort import ANY, Cohort
 from vitrail.study.concepts import ConceptSet
+from vitrail.study.impossible import Warned, of_cohort, of_sets
+from vitrail.study.naming import cohorts_named, concept_sets_named
 from vitrail.study.release import Release
 from vitrail.study.word import Digest, Name, Part, PartError, SiteName, Text, Title, Word
 
@@ -60,6 +62,18 @@ class Study(Word):
         concepts = (concept_set_aloud(name, each) for name, each in self.concept_sets.items())
         return (*cohorts, *analyses, *concepts)
 
+    def warnings(self) -> tuple[Warned, ...]:
+        """Logic that nobody can satisfy, and concept sets that nothing names; chosen keys stand as their places."""
+        found = [
+            Warned(("cohorts", place, *each.part), each.what)
+            for place, cohort in enumerate(self.cohorts.values())
+            for each in of_cohort(cohort)
+        ]
+        features = (covariate for analysis in self.analyses.values() for _, covariate in analysis.features())
+        words: tuple[Word, ...] = (*self.cohorts.values(), *features)
+        used = {name for word in words for _, name in concept_sets_named(word)}
+        return (*found, *of_sets(self.concept_sets, used))
+
     @model_validator(mode="after")
     def _names_defined(self) -> Self:
         if ANY in self.concept_sets:
@@ -73,25 +87,24 @@ class Study(Word):
     def _undefined(self) -> Iterator[tuple[Part, str]]:
         """The way to every name that the study uses and does not define, and what to write instead."""
         for name, cohort in self.cohorts.items():
-            for part, event in cohort.parts():
-                yield from self._undefined_in(("cohorts", name, *part), event)
+            yield from self._undefined_in(("cohorts", name), cohort)
+            for part, other in cohorts_named(cohort):
+                if other not in self.cohorts:
+                    yield ("cohorts", name, *part), _NO_COHORT
         for name, analysis in self.analyses.items():
             for part, used in analysis.cohort_names():
                 if used not in self.cohorts:
                     yield ("analyses", name, *part), _NO_COHORT
             for part, covariate in analysis.features():
-                if covariate.event is not None:
-                    kind = "has" if covariate.has else "last"
-                    yield from self._undefined_in(("analyses", name, *part, kind), covariate.event)
+                yield from self._undefined_in(("analyses", name, *part), covariate)
+                event = covariate.event
+                if event is not None and event.domain == "cohort" and event.of not in self.cohorts:
+                    yield ("analyses", name, *part, "has", "cohort"), _NO_COHORT
 
-    def _undefined_in(self, part: Part, event: Event) -> Iterator[tuple[Part, str]]:
-        if event.domain == "cohort":
-            if event.of not in self.cohorts:
-                yield (*part, "cohort"), _NO_COHORT
-        elif event.of != ANY and event.of not in self.concept_sets:
-            yield (*part, event.domain), _NO_CONCEPT_SET
-        if event.value_concepts is not None and event.value_concepts not in self.concept_sets:
-            yield (*part, "value_concepts"), _NO_CONCEPT_SET
+    def _undefined_in(self, way: Part, word: Word) -> Iterator[tuple[Part, str]]:
+        for part, name in concept_sets_named(word):
+            if name not in self.concept_sets:
+                yield (*way, *part), _NO_CONCEPT_SET
 
     def cohort_order(self) -> tuple[str, ...]:
         """The cohorts' names, each after those it refers to. ValueError where they refer in a circle."""

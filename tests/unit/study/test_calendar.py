@@ -1,6 +1,6 @@
 """Every field of a study is known to need true dates or not to, and what is not known needs them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,22 +9,37 @@ import pytest
 
 from tests.alliances import STUDY
 from vitrail.study.calendar import ANY_CALENDAR, BY_VALUE, calendar_aloud, needs
-from vitrail.study.cohort import Cohort
+from vitrail.study.cohort import Cohort, DayLimits, EntryEvent, Event, PersonLimits, Span
 from vitrail.study.reader import parse_study, read_study
 from vitrail.study.study import Study
 from vitrail.study.word import Word
 
 
-def words(of: type[Word]) -> Iterator[type[Word]]:
+DATED: Mapping[type[Word], tuple[str, ...]] = {
+    Cohort: ("clip",),
+    Event: ("starts", "ends", "period"),
+    EntryEvent: ("starts", "ends", "period"),
+    PersonLimits: ("starts", "ends"),
+    DayLimits: tuple(DayLimits.model_fields),
+    Span: tuple(Span.model_fields),
+}
+"""The fields that speak of days or years themselves."""
+
+
+def words(of: type[Word]) -> set[type[Word]]:
     """A word and every word that its fields can hold."""
-    yield of
-    for field in of.model_fields.values():
-        yield from held(field.annotation)
+    found, waiting = set[type[Word]](), [of]
+    while waiting:
+        word = waiting.pop()
+        if word not in found:
+            found.add(word)
+            waiting += [each for field in word.model_fields.values() for each in held(field.annotation)]
+    return found
 
 
 def held(annotation: Any) -> Iterator[type[Word]]:
     if isinstance(annotation, type) and issubclass(annotation, Word):
-        yield from words(annotation)
+        yield annotation
     for inner in get_args(annotation):
         yield from held(inner)
 
@@ -43,10 +58,11 @@ def test_every_field_of_every_word_was_judged() -> None:
     by_value: dict[type[Word], set[str]] = {}
     for word, field in BY_VALUE:
         by_value.setdefault(word, set()).add(field)
-    found = set(words(Study))
-    assert found == set(ANY_CALENDAR)
+    found = words(Study)
+    assert found == {*ANY_CALENDAR, *DATED}
     for word in found:
-        assert sorted((*ANY_CALENDAR[word], *by_value.get(word, set()))) == sorted(word.model_fields), word
+        judged = (*ANY_CALENDAR.get(word, ()), *by_value.get(word, set()), *DATED.get(word, ()))
+        assert sorted(judged) == sorted(word.model_fields), word
 
 
 @pytest.mark.parametrize(("word", "field"), BY_VALUE)
@@ -65,7 +81,7 @@ def test_only_years_need_true_dates(keep: str, found: list[str]) -> None:
 def test_it_says_where_and_what_would_do() -> None:
     """And says it in a cohort that only another one speaks of, too: a study is asked as a whole."""
     text = calendar_aloud(with_cohort(small().cohorts["visitors"].model_copy(update={"keep": "first_of_each_year"})))
-    assert "cohorts.visitors.keep (first or every would do without)" in text
+    assert "cohorts.visitors.keep (first or last or every would do without)" in text
     assert "sites whose days were moved can answer" in calendar_aloud(small())
 
 

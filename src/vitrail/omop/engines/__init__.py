@@ -4,7 +4,7 @@ An engine is made for one study and one set of tables. ``memory`` is deliberatel
 ``duckdb`` is the default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrail.study.covariates import Covariate
+from vitrail.study.definition import Definition
 
 Dates = NDArray[np.datetime64]
 """Dates as datetime64[D]."""
@@ -45,12 +46,53 @@ class Step:
     persons: int
 
 
+@dataclass(frozen=True)
+class Origins:
+    """The entry event that began each row of a cohort: three arrays as long as the rows. They never leave a site.
+
+    Where several entry events became one row, it is the first of them. ``domain`` is the place in
+    :data:`vitrail.study.attributes.DOMAINS`, ``event`` the key in the domain's table (of a cohort's row, its place
+    among that cohort's rows, from 0), ``concept`` the concept recorded, 0 where there is none.
+    """
+
+    domain: NDArray[np.int64]
+    event: NDArray[np.int64]
+    concept: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine says of one definition. All counts are exact: they are for the gate, not for anybody's eyes.
+
+    Bit ``i`` (value ``2 ** i``) of a mask says that the cohort's rule ``i`` holds. The masks of the events that were
+    judged (those left after ``keep``, ``also`` and ``qualified``): ``events_by_mask`` counts all of them,
+    ``persons_by_mask`` the best of each person: the one for which most rules hold; of these the one whose first rule
+    that holds is the earliest; of these the first. A cohort without rules has the mask 0 alone. Masks that nobody has
+    are left out. (They are Circe's ``cohort_inclusion_result`` in modes 0 and 1.)
+
+    ``clipped`` counts the persons who had rows before ``clip`` and have none after (Circe's ``lost_count``).
+    """
+
+    rows: CohortRows
+    attrition: tuple[Step, ...]
+    origins: Origins
+    events_by_mask: Mapping[int, int]
+    persons_by_mask: Mapping[int, int]
+    clipped: int
+
+
+class BatchEngine(Protocol):
+    """An engine that answers many definitions at once; definitions of one batch may refer to each other by id."""
+
+    def run(self, definitions: Sequence[Definition]) -> Mapping[str, Answer]:
+        """The answer to each definition, by its id."""
+        ...
+
+
 class Engine(Protocol):
     """What an analysis may ask of a site's data.
 
-    Attrition steps, in order: ``entry events``, ``observed`` (entry events with the observation time they need),
-    ``first event`` or ``first event of each year`` where ``keep`` says so, one step for each rule under its
-    name, and ``limited to the first`` where ``limit`` says so.
+    The steps of attrition, and their labels: ``vitrail.omop.attrition``.
     """
 
     def cohort(self, name: str) -> CohortRows:
@@ -59,6 +101,10 @@ class Engine(Protocol):
 
     def attrition(self, name: str) -> tuple[Step, ...]:
         """The attrition of one of the study's cohorts."""
+        ...
+
+    def answer(self, name: str) -> Answer:
+        """All that is known of one of the study's cohorts."""
         ...
 
     def covariates(self, rows: CohortRows, covariates: Sequence[Covariate]) -> NDArray[np.float64]:

@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from vitrail.errors import EngineError
+from vitrail.omop.sheets import Kind, Sheet
 
+_ARROW_KIND: dict[Kind, pa.DataType] = {
+    "int": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()
+}  # fmt: skip
 _ARROW = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64(), bool: pa.bool_()}
 
 
@@ -53,7 +57,7 @@ class LockedDuckDB:
         self._connection.close()
 
     def view(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Define a view."""
+        """Define a view, in place of an earlier one of that name."""
         self._run(_view, name, build, *args, **kwargs)
 
     def keep(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -84,9 +88,22 @@ class LockedDuckDB:
         schema = pa.schema([(field.name, _ARROW[field.type]) for field in fields(kind)])  # type: ignore[index]
         self._connection.register(name, pa.Table.from_pylist([asdict(row) for row in rows], schema))
 
+    def hold(self, name: str, rows: Sheet) -> None:
+        """Make a table of a sheet, in place of an earlier one of that name."""
+        columns = {
+            column: pa.array([row.get(column) for row in rows.rows], _ARROW_KIND[kind])
+            for column, kind in rows.kinds.items()
+        }
+        self._connection.register("sheet", pa.table(columns))
+        self.keep(name, _sheet)
+
     def _run(self, build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> None:
         with _told():
             self._connection.execute(_text(build, *args, **kwargs))
+
+
+def _sheet() -> exp.Query:
+    return exp.select("*").from_("sheet")
 
 
 def _text(build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> str:
@@ -96,7 +113,7 @@ def _text(build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> st
 @lru_cache(maxsize=1_000)
 def _written(build: Callable[..., exp.Expr], args: tuple[object, ...], kwargs: tuple[tuple[str, object], ...]) -> str:
     """The SQL of what ``build`` makes of its arguments, kept: to write it takes longer than to run it on few rows."""
-    return build(*args, **dict(kwargs)).sql("duckdb")
+    return build(*args, **dict(kwargs)).sql("duckdb", copy=False)
 
 
 def _setting(option: str, value: Callable[..., exp.Expr], *args: Any) -> exp.Expr:
@@ -108,7 +125,7 @@ def _paths(paths: tuple[Path, ...]) -> exp.Expr:
 
 
 def _view(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any) -> exp.Expr:
-    return exp.Create(this=exp.to_table(name), kind="VIEW", expression=build(*args, **kwargs))
+    return exp.Create(this=exp.to_table(name), kind="VIEW", replace=True, expression=build(*args, **kwargs))
 
 
 def _table(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any) -> exp.Expr:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from vitrail.study.aloud import covariate_aloud, number_aloud, percent_aloud
+from vitrail.study.aloud import covariate_aloud
+from vitrail.study.aloud_words import number_aloud, percent_aloud
 from vitrail.study.covariates import Covariate
 from vitrail.study.release import Calibration, Count, CountTable, Discrimination, RiskBins, Thresholds
 from vitrail.study.word import Name, Part, SiteName, Word
