@@ -63,9 +63,11 @@ def memory_batch(tables: Tables) -> Iterator[BatchEngine]:
 @contextmanager
 def duckdb_batch(tables: Tables, threads: int = 2, ranges: int = 1) -> Iterator[BatchEngine]:
     """The default engine, for many definitions, over Parquet files."""
-    with tempfile.TemporaryDirectory() as directory:
-        with DuckDBBatch(write_parquet(Path(directory), tables), threads=threads, ranges=ranges) as engine:
-            yield engine
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        DuckDBBatch(write_parquet(Path(directory), tables), threads=threads, ranges=ranges) as engine,
+    ):
+        yield engine
 
 
 BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {

@@ -14,7 +14,6 @@ from vitrail.study.reader import parse_study, read_study
 from vitrail.study.study import Study
 from vitrail.study.word import Word
 
-
 DATED: Mapping[type[Word], tuple[str, ...]] = {
     Cohort: ("clip",),
     Event: ("starts", "ends", "period"),
