@@ -33,6 +33,8 @@ WRONG = {
     "evidence list": ["--hub", "NOWHERE"],
     "evidence show": [HASH, "--hub", "NOWHERE"],
     "evidence export": [HASH, "--format", "html", "--hub", "NOWHERE"],
+    "cohort run": ["NOWHERE", "--cdm", "NOWHERE", "--out", "DIR"],
+    "cohort explain": ["FILE"],
     "ledger verify": ["NOWHERE"],
     "ledger show": ["NOWHERE"],
     "ledger export": ["NOWHERE"],

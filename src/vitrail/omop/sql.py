@@ -63,17 +63,25 @@ def run(db: duckdb.DuckDBPyConnection, statement: str | Node, **parts: Any) -> R
 def _text(template: str, parts: Mapping[str, Any]) -> str:
     """What ``sql(template, **parts).sql()`` would give, without a new tree of the template each time."""
     pieces = _pieces(template)
+    if pieces is None:
+        return str(sql(template, **parts).sql(dialect="duckdb"))
     written = {name: exp.convert(part).sql(dialect="duckdb") for name, part in parts.items()}
     return "".join(piece if at % 2 == 0 else written[piece] for at, piece in enumerate(pieces))
 
 
 @cache
-def _pieces(template: str) -> tuple[str, ...]:
-    """The text of a template: what stands between its placeholders, and by turns their names."""
+def _pieces(template: str) -> tuple[str, ...] | None:
+    """The text of a template: what stands between its placeholders, and by turns their names.
+
+    None where SQLGlot writes no placeholder, as for the new name in ``ALTER … RENAME TO``.
+    """
     tree = _parsed(template).copy()
     for each in tree.find_all(exp.Placeholder):
         each.set("this", f"{_MARK}{each.name}")
-    return tuple(re.split(rf"\${_MARK}(\w+)", tree.sql(dialect="duckdb")))
+    try:
+        return tuple(re.split(rf"\${_MARK}(\w+)", tree.sql(dialect="duckdb")))
+    except ValueError:
+        return None
 
 
 _MARK = "vitrail_part_"
