@@ -30,7 +30,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from vitrail.study.attributes import ANYWHERE, ATTRIBUTES, COUNTED, DOMAINS, Distinct, Domain
 from vitrail.study.concepts import Coded
-from vitrail.study.word import Name, Part, Word
+from vitrail.study.word import Name, Part, PartError, Word
 
 Days = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Lasting = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -126,7 +126,7 @@ class Wording(Word):
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
         if not self.model_dump(exclude_none=True):
-            raise ValueError("no limit is given; give at least one of " + ", ".join(type(self).model_fields))
+            raise ValueError("no limit is given; give starts_with, ends_with, contains or a negation of them")
         return self
 
     def fits(self, text: str | None) -> bool:
@@ -252,7 +252,7 @@ class Event(Word):
         admitted = {*ATTRIBUTES[given[0]], *ANYWHERE}
         for name in type(self).model_fields:
             if getattr(self, name) and name not in DOMAINS and name not in admitted:
-                raise ValueError(f"{name} is not known of every domain; leave it out here")
+                raise PartError((((name,), "events of this domain have no such attribute; leave it out here"),))
         return self
 
     @property
