@@ -168,7 +168,8 @@ def _exported(db: "psycopg.Connection[Any]", of: _Table, wanted: Sequence[str], 
     return Exported(rows, path, ignored)
 
 
-_DATE = "greatest(least({}, '9999-12-31'), '0001-01-01')"
+# A null stays one: of several values PostgreSQL's greatest() and least() take those that are there.
+_DATE = "CASE WHEN {0} IS NOT NULL THEN greatest(least({0}, '9999-12-31'), '0001-01-01') END"
 _NUMBER = "CASE WHEN abs({0}) < 1e300 THEN {0}::float8 WHEN {0} IS NOT NULL THEN 'Infinity'::float8 END"
 
 
@@ -186,7 +187,7 @@ def _as(of: tuple[str, str, int | None, int | None]) -> tuple[str, pa.DataType]:
     if kind == "date":
         return _DATE, pa.date32()
     if kind.startswith("timestamp"):
-        return _DATE.replace("{}", "{}::timestamp"), pa.timestamp("us")
+        return _DATE.replace("{0}", "{0}::timestamp"), pa.timestamp("us")
     return "{}::text", pa.string()
 
 

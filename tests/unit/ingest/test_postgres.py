@@ -38,6 +38,11 @@ TABLES = {
          (3, 1, 3000963, "2012-05-06", 32817, "1e400", None, "", None),
          (4, 9, 3000963, "2012-05-06", 32817, None, None, None, None)],
     ),
+    "visit_occurrence": (
+        "visit_occurrence_id bigint, person_id bigint, visit_concept_id integer, visit_start_date date,"
+        " visit_end_date date, visit_type_concept_id integer",
+        [(1, 1, 9201, "2012-05-01", "2012-05-06", 32827), (2, 1, 9202, "2012-06-01", None, 32827)],
+    ),
     "note_nlp": ("note_nlp_id bigint, snippet text", [(1, "SECRET"), (2, "SECRET")]),
     "a_table_of_theirs": ("name text", [("SECRET",)]),
 }  # fmt: skip
