@@ -36,8 +36,11 @@ _READ = {
         "observation_period_id", "person_id", "observation_period_start_date", "observation_period_end_date",
         "period_type_concept_id",
     ),
-    "concept": ("concept_id", "invalid_reason"),
-    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
+    "concept": (
+        "concept_id", "invalid_reason", "concept_name", "domain_id", "vocabulary_id", "concept_class_id",
+        "standard_concept", "concept_code",
+    ),
+    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation"),
     "concept_relationship": ("concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"),
     "provider": ("provider_id", "specialty_concept_id"),
     "care_site": ("care_site_id", "place_of_service_concept_id"),
@@ -45,7 +48,8 @@ _READ = {
 _OF_PERSON = {"provider", "care_site", "concept", "concept_ancestor", "concept_relationship"}
 _MAY_LACK = {
     "race_concept_id", "ethnicity_concept_id", "period_type_concept_id", "observation_period_id", "gender_concept_id",
-    "year_of_birth", "relationship_id", "invalid_reason",
+    "year_of_birth", "relationship_id", "invalid_reason", "concept_name", "domain_id", "vocabulary_id",
+    "concept_class_id", "standard_concept", "concept_code", "min_levels_of_separation",
 }  # fmt: skip
 _CONCEPT = {"observation_period": "period_type_concept_id"}
 
