@@ -277,6 +277,11 @@ GROUP BY i.row
 """
 
 
+def filtered() -> exp.Select:
+    """(concept_set, concept): the concepts of ``only`` and ``without``."""
+    return exp.select(col("concept_set"), col("concept")).from_("feature_member")
+
+
 def named() -> exp.Select:
     """(concept, name, class) of the concepts in ``feature_concept`` that the vocabulary knows."""
     return select(_NAMED)
