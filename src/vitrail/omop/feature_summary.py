@@ -20,8 +20,9 @@ _SHARES = {"minimum": 0, "p10": 10, "p25": 25, "median": 50, "p75": 75, "p90": 9
 class Tidy:
     """Features after tidying: those that are left, the covariates that went and why, and what values were divided by.
 
-    ``redundant`` are (covariate id, time id): a covariate that all rows have, and of the covariates of one analysis that
-    share out all rows among them, the most frequent. ``infrequent`` are covariate ids. ``divisors`` are by covariate id.
+    ``redundant`` are (covariate id, time id): a covariate that all rows have, and of the covariates of one analysis
+    that share out all rows among them, the most frequent. ``infrequent`` are covariate ids; ``divisors`` are by
+    covariate id.
     """
 
     features: FeatureTable
@@ -86,8 +87,8 @@ def aggregated(features: FeatureTable) -> pa.Table:
     """What the features come to in the cohort; exact numbers, for the gate.
 
     A row for each covariate and window: covariate_id, time_id, count (rows that have it), sum, mean, and for numbers
-    standard_deviation, minimum, p10, p25, median, p75, p90 and maximum. Where a missing number means 0, all of these are
-    over all rows; where it means that nobody knows, over the rows that have one (a single one has no deviation: NaN).
+    standard_deviation, minimum, p10, p25, median, p75, p90 and maximum. Where a missing number means 0, all of these
+    are over all rows; where it means that nobody knows, over the rows that have one (a single one has no deviation: NaN).
     A quantile is the smallest value that at least so many percent of the rows do not exceed.
     """
     analyses = {each["analysis_id"]: each for each in features.analyses.to_pylist()}
@@ -106,7 +107,12 @@ _SUMMARY = pa.schema([
 
 
 def _summary(
-    ids: Ints, times: Ints, values: NDArray[np.float64], group: Ints, analyses: Mapping[int, Mapping[str, object]], rows: int
+    ids: Ints,
+    times: Ints,
+    values: NDArray[np.float64],
+    group: Ints,
+    analyses: Mapping[int, Mapping[str, object]],
+    rows: int,
 ) -> dict[str, object]:
     """One row of the summary; ``values`` are sorted."""
     key = int(ids[group[0]])

@@ -57,7 +57,8 @@ class FeatureTable:
 
     ``cells``: row, covariate_id, time_id, value; sorted, each (row, covariate_id, time_id) once. ``time_id`` is the
     number of the study's own window, from 1; 0 where a covariate has none. A score may have the value 0.
-    ``covariates``: covariate_id, name, analysis_id, concept_id, value_as_concept_id, unit_concept_id, collisions; by id.
+    ``covariates``: covariate_id, name, analysis_id, concept_id, value_as_concept_id, unit_concept_id, collisions; by
+    id.
     ``analyses``: analysis_id, name, domain, start_day, end_day, is_binary, missing_means_zero, calendar; by id.
     """
 
@@ -156,7 +157,12 @@ def value_concept_id(concept: Ints, value: Ints, analysis: int) -> Ints:
 
 
 def _covariates(
-    features: Features, asked: Mapping[int, Analysis], ids: Ints, found: Found, examples: Ints, names: Labels,
+    features: Features,
+    asked: Mapping[int, Analysis],
+    ids: Ints,
+    found: Found,
+    examples: Ints,
+    names: Labels,
     collisions: Mapping[int, int],
 ) -> pa.Table:
     """The reference of covariates, from one cell of each."""

@@ -23,7 +23,7 @@ from importlib import resources
 from sqlglot import exp
 
 from vitrail.omop.events import col, day_number
-from vitrail.omop.sql import select
+from vitrail.omop.sql import select, sql
 from vitrail.omop.tables import TABLES
 from vitrail.study.features import Analysis
 
@@ -57,9 +57,10 @@ def score_items() -> tuple[dict[str, object], ...]:
 
 
 def _item(row: dict[str, str]) -> dict[str, object]:
+    item: dict[str, object] = {name: row[name] for name in ("analysis", "category", "how")}
     coded = row["how"] == "ICD9CM"
     what = {"code": row["what"]} if coded else {"concept": int(row["what"])}
-    return {name: row[name] for name in ("analysis", "category", "how")} | {"weight": int(row["weight"])} | what
+    return {**item, "weight": int(row["weight"]), **what}
 
 
 def near(source: str, low: int | None, high: int) -> exp.Select:
@@ -68,12 +69,12 @@ def near(source: str, low: int | None, high: int) -> exp.Select:
     start = day_number(col(str(table.start), "e"))
     lasts = source.endswith("_era") or source == "visit_occurrence"
     ended = day_number(col(str(table.end), "e")) if lasts else start.copy()
-    columns = {name: _parsed(text) for name, text in _HELD.get(source, _NOTHING).items()}
+    columns = {name: sql(text) for name, text in _HELD.get(source, _NOTHING).items()}
     query = select(_NEAR, concept=col(str(table.concept), "e"), source=exp.to_table(source), began=start, ended=ended,
                    high=exp.Literal.number(high), **columns)  # fmt: skip
     if low is None:
         return query
-    return query.where(select(_LATE, began=start.copy(), ended=ended.copy(), low=_number(low)).args["where"].this)
+    return query.where(_condition(_LATE, began=start.copy(), ended=ended.copy(), low=_number(low)))
 
 
 _NEAR = """
@@ -86,8 +87,10 @@ WHERE :concept <> 0 AND :began - i.start <= :high
 _LATE = "SELECT 1 WHERE :ended - i.start >= :low OR :began - i.start >= :low"
 
 
-def _parsed(text: str) -> exp.Expr:
-    return select(f"SELECT {text}").expressions[0]
+def _condition(template: str, **parts: exp.Expr) -> exp.Expr:
+    """The condition of a template that is a SELECT with nothing else."""
+    condition: exp.Expr = select(template, **parts).args["where"].this
+    return condition
 
 
 def _number(value: int) -> exp.Expr:
@@ -120,7 +123,7 @@ FROM feature_event AS e JOIN feature_reach AS r ON r.source = :source AND e.bega
   AND (r.low IS NULL OR e.began >= r.low OR e.ended >= r.low)
 """
 _IN_WINDOW = """
-w.source = :source AND w.shape = :shape AND w.high = s.high
+SELECT 1 WHERE w.source = :source AND w.shape = :shape AND w.high = s.high
   AND (w.low IS NULL OR CASE WHEN w.starting THEN s.began ELSE s.ended END >= w.low)
 """
 _DETAIL = {"range": "band", "coded": "coded"}
@@ -129,33 +132,34 @@ _DETAIL = {"range": "band", "coded": "coded"}
 def found(source: str, shape: str, filters: tuple[str, ...]) -> exp.Select:
     """What a table's analyses of one shape find in ``feature_event``."""
     parts: dict[str, exp.Expr] = {"source": exp.Literal.string(source), "shape": exp.Literal.string(shape)}
+    fits = _condition(_IN_WINDOW, **parts)
     if shape in ("visits", "visit_concepts"):
         counted = _number(0) if shape == "visits" else col("concept", "s")
         query = select(_VISITS, concept=counted, **parts)
         by = [] if shape == "visits" else [col("concept", "s")]
         return _kept(query.group_by(*(col(*name) for name in _OF_ROW), *by), filters, "s.concept")
     if shape == "value":
-        return select(_VALUES, latest=_kept(select(_LATEST, **parts), filters).subquery(), **parts)
+        return select(_VALUES, latest=_kept(select(_LATEST, **parts), filters).subquery(), fits=fits)
     if shape == "group":
-        query = select(_GROUPS, seen=_seen(source, "none", filters).subquery(), **parts)
+        query = select(_GROUPS, seen=_seen(source, "none", filters).subquery(), fits=fits)
         return _kept(query, filters, "g.ancestor")
     seen = _seen(source, _DETAIL.get(shape, "none"), filters)
-    return select(_DISTINCT if shape == "distinct" else _CONCEPTS, seen=seen.subquery(), **parts)
+    return select(_DISTINCT if shape == "distinct" else _CONCEPTS, seen=seen.subquery(), fits=fits)
 
 
 _OF_ROW = (("row", "s"), ("analysis", "w"), ("time", "w"))
-_CONCEPTS = f"""
+_CONCEPTS = """
 SELECT s.row, w.analysis, w.time, s.concept, s.detail, CAST(1 AS DOUBLE) AS value
-FROM :seen AS s JOIN feature_window AS w ON {_IN_WINDOW}
+FROM :seen AS s JOIN feature_window AS w ON :fits
 """
-_DISTINCT = f"""
+_DISTINCT = """
 SELECT s.row, w.analysis, w.time, 0 AS concept, 0 AS detail, CAST(COUNT(*) AS DOUBLE) AS value
-FROM :seen AS s JOIN feature_window AS w ON {_IN_WINDOW}
+FROM :seen AS s JOIN feature_window AS w ON :fits
 GROUP BY s.row, w.analysis, w.time
 """
-_GROUPS = f"""
+_GROUPS = """
 SELECT DISTINCT s.row, w.analysis, w.time, g.ancestor AS concept, 0 AS detail, CAST(1 AS DOUBLE) AS value
-FROM :seen AS s JOIN feature_window AS w ON {_IN_WINDOW} JOIN feature_group AS g ON g.concept = s.concept
+FROM :seen AS s JOIN feature_window AS w ON :fits JOIN feature_group AS g ON g.concept = s.concept
 """
 _VISITS = """
 SELECT s.row, w.analysis, w.time, :concept AS concept, 0 AS detail, CAST(COUNT(*) AS DOUBLE) AS value
@@ -169,9 +173,9 @@ FROM feature_event AS e JOIN feature_reach AS r ON r.source = :source AND e.bega
   AND (r.low IS NULL OR e.began >= r.low)
 WHERE e.number BETWEEN -1.7e308 AND 1.7e308 AND e.unit IS NOT NULL
 """
-_VALUES = f"""
+_VALUES = """
 SELECT s.row, w.analysis, w.time, s.concept, s.unit AS detail, s.number AS value
-FROM :latest AS s JOIN feature_window AS w ON {_IN_WINDOW}
+FROM :latest AS s JOIN feature_window AS w ON :fits
 WHERE s.place = 1
 """
 
@@ -192,18 +196,19 @@ FROM concept_ancestor AS a JOIN concept AS c ON c.concept_id = a.ancestor_concep
 WHERE c.concept_id <> 0 AND ((c.vocabulary_id = 'ATC' AND LENGTH(c.concept_code) IN (1, 3, 4, 5))
   OR (c.standard_concept = 'S' AND c.domain_id = 'Drug' AND c.concept_class_id = 'Ingredient'))
 """
-_BROAD = """(433736, 433595, 441408, 72404, 192671, 137977, 434621, 437312, 439847, 4171917, 438555, 4299449, 375258,
-  76784, 40483532, 4145627, 434157, 433778, 258449, 313878)"""
-_TOO_BROAD = (
-    "%finding", "Disorder of%", "Finding of%", "Disease of%", "Injury of%", "%by site", "%by body site",
-    "%by mechanism", "%of body region", "%of anatomical site", "%of specific body structure%",
-)  # fmt: skip
-_CONDITION_GROUPS = f"""
+_CONDITION_GROUPS = """
 SELECT DISTINCT a.descendant_concept_id AS concept, a.ancestor_concept_id AS ancestor
 FROM concept_ancestor AS a JOIN concept AS c ON c.concept_id = a.ancestor_concept_id
 JOIN concept_ancestor AS f ON f.descendant_concept_id = c.concept_id AND f.ancestor_concept_id = 441840
-WHERE c.domain_id = 'Condition' AND (f.min_levels_of_separation > 2 OR c.concept_id IN {_BROAD})
-  AND {" AND ".join(f"c.concept_name NOT LIKE '{name}'" for name in _TOO_BROAD)}
+WHERE c.domain_id = 'Condition' AND (f.min_levels_of_separation > 2 OR c.concept_id IN (
+    433736, 433595, 441408, 72404, 192671, 137977, 434621, 437312, 439847, 4171917, 438555, 4299449, 375258, 76784,
+    40483532, 4145627, 434157, 433778, 258449, 313878))
+  AND c.concept_name NOT LIKE '%finding' AND c.concept_name NOT LIKE 'Disorder of%'
+  AND c.concept_name NOT LIKE 'Finding of%' AND c.concept_name NOT LIKE 'Disease of%'
+  AND c.concept_name NOT LIKE 'Injury of%' AND c.concept_name NOT LIKE '%by site'
+  AND c.concept_name NOT LIKE '%by body site' AND c.concept_name NOT LIKE '%by mechanism'
+  AND c.concept_name NOT LIKE '%of body region' AND c.concept_name NOT LIKE '%of anatomical site'
+  AND c.concept_name NOT LIKE '%of specific body structure%'
 """
 
 

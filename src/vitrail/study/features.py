@@ -92,8 +92,8 @@ class Features(Word):
     """Which covariates are computed at each index date.
 
     * ``analyses``: names of FeatureExtraction's analyses; left out, its defaults (29, or 19 with ``windows``).
-    * ``long_days``, ``medium_days``, ``short_days``, ``end_day``: where the fixed windows start, and where all end. Both
-      days count.
+    * ``long_days``, ``medium_days``, ``short_days``, ``end_day``: where the fixed windows start, and where all end.
+      Both days count.
     * ``windows``: windows of one's own, first and last day, in place of the fixed ones: FeatureExtraction's temporal
       covariates. The first window has the time id 1.
     * ``only``, ``without``: concept sets. Concepts not in ``only``, or in ``without``, make no covariate, neither by
@@ -115,7 +115,9 @@ class Features(Word):
     def _sensible(self) -> Self:
         known = analyses(self.temporal)
         if any(name not in known for name in self.analyses or ()):
-            raise ValueError("this is no analysis that can be asked for; see docs/reference/covariates.md for their names")
+            raise ValueError(
+                "this is no analysis that can be asked for; see docs/reference/covariates.md for their names"
+            )
         if len(set(self.analyses or ())) < len(self.analyses or ()):
             raise ValueError("an analysis is named twice; name it once")
         starts = (self.long_days, self.medium_days, self.short_days)

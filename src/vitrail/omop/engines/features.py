@@ -29,12 +29,13 @@ def find_features(
 ) -> FeatureTable:
     """The features of a cohort's rows, each row by its place.
 
-    ``sets`` has the concept sets that ``only`` and ``without`` name; ``own`` is the matrix of the study's own covariates,
-    as an engine gives it. Raises StudyError where a concept set is not defined, and what the database raises.
+    ``sets`` has the concept sets that ``only`` and ``without`` name; ``own`` is the matrix of the study's own
+    covariates, as an engine gives it. Raises StudyError where a concept set is not defined, and what the database
+    raises.
     """
     filters = _prepare(database, features, sets, rows)
     asked = features.asked()
-    parts = [*_of_events(database, features, asked, filters), *_of_people(database, asked, rows, features, sets)]
+    parts = [*_of_events(database, features, asked, filters), *_of_people(database, asked, rows, features)]
     if own is not None:
         parts += list(_own(features, own))
     found = _together(parts, asked)
@@ -144,9 +145,7 @@ def _scores(database: Database, features: Features, analyses: Sequence[Analysis]
     yield _found({**answer, "time": nothing, "concept": nothing, "detail": nothing})
 
 
-def _of_people(
-    database: Database, asked: Sequence[Analysis], rows: CohortRows, features: Features, sets: Mapping[str, ConceptSet]
-) -> Iterator[Found]:
+def _of_people(database: Database, asked: Sequence[Analysis], rows: CohortRows, features: Features) -> Iterator[Found]:
     """What the persons themselves and their index dates say."""
     people = database.arrays(queries.people)
     known = np.unique(people["row"]).astype(np.int64)
@@ -161,13 +160,13 @@ def _of_people(
     by_shape = {each.shape: each.id for each in asked}
     for shape, number in numbers.items():
         if shape in by_shape:
-            yield _cells(by_shape[shape], known, np.ones(len(known)), number)  # type: ignore[index]
+            yield _cells(by_shape[shape], known, np.ones(len(known)), number)
     if "age" in by_shape:
         yield _cells(by_shape["age"], known, age)
     for each in asked:
         if each.name in points:
             yield _cells(each.id, known, points[each.name])
-    yield from _coded_people(database, by_shape, people, features, sets)
+    yield from _coded_people(database, by_shape, people, features)
     yield from _times(database, by_shape, rows)
 
 
@@ -183,7 +182,6 @@ def _coded_people(
     by_shape: Mapping[Shape, int],
     people: Columns,
     features: Features,
-    sets: Mapping[str, ConceptSet],
 ) -> Iterator[Found]:
     """Gender, race and ethnicity; the latter two where the vocabulary says that they are."""
     classes: Mapping[Shape, str | None] = {"gender": None, "race": "race", "ethnicity": "ethnicity"}
@@ -206,7 +204,8 @@ def _coded_people(
 def _of_class(database: Database, concept: NDArray[np.int64], of_class: str) -> NDArray[Any]:
     """The concepts that are of a class."""
     known = _known(database, concept)
-    return known["concept"][known["class"] == of_class]
+    found: NDArray[Any] = known["concept"][known["class"] == of_class]
+    return found
 
 
 def _times(database: Database, by_shape: Mapping[Shape, int], rows: CohortRows) -> Iterator[Found]:
@@ -215,7 +214,7 @@ def _times(database: Database, by_shape: Mapping[Shape, int], rows: CohortRows) 
         answer = database.arrays(queries.observed)
         for side in ("before", "after"):
             if side in by_shape:
-                yield _cells(by_shape[side], answer["row"], answer[side])  # type: ignore[index]
+                yield _cells(by_shape[side], answer["row"], answer[side])
     if "inside" in by_shape:
         days = (rows.end - rows.start).astype("timedelta64[D]").astype(np.int64)
         yield _cells(by_shape["inside"], np.arange(len(rows)), days)
@@ -251,14 +250,13 @@ def _found(answer: Columns) -> Found:
 
 def _together(parts: Sequence[Found], asked: Sequence[Analysis]) -> Found:
     """All cells; of a score, the parts that conditions and age give are one."""
-    whole = Found(*(np.concatenate([getattr(each, name) for each in parts]) for name in _NAMES))
-    scored = np.isin(whole.analysis, [each.id for each in asked if each.shape == "score"])
-    row, analysis = whole.row[scored], whole.analysis[scored]
-    keys, place = np.unique(row * 1_000 + analysis, return_inverse=True)
-    value = np.bincount(place, weights=whole.value[scored], minlength=len(keys)).astype(np.float64)
+    whole = {name: np.concatenate([getattr(each, name) for each in parts]) for name in _NAMES}
+    scored = np.isin(whole["analysis"], [each.id for each in asked if each.shape == "score"])
+    of_row = whole["row"][scored] * 1_000 + whole["analysis"][scored]
+    keys, place = np.unique(of_row, return_inverse=True)
+    value = np.bincount(place, weights=whole["value"][scored], minlength=len(keys))
     sums = _cells_of(keys % 1_000, keys // 1_000, value)
-    rest = Found(*(getattr(whole, name)[~scored] for name in _NAMES))
-    return Found(*(np.concatenate([getattr(rest, name), getattr(sums, name)]) for name in _NAMES))
+    return _found({name: np.concatenate([array[~scored], getattr(sums, name)]) for name, array in whole.items()})
 
 
 def _labels(database: Database, asked: Sequence[Analysis], found: Found) -> dict[int, str]:
