@@ -27,7 +27,7 @@ col = exp.column
 Numbers = Callable[[Event], int]
 """The number under which the occurrences of an event are found."""
 
-_SQL_TYPE: dict[Type, str] = {"id": "BIGINT", "int": "BIGINT", "date": "DATE", "float": "DOUBLE", "str": "VARCHAR"}
+SQL_TYPE: dict[Type, str] = {"id": "BIGINT", "int": "BIGINT", "date": "DATE", "float": "DOUBLE", "str": "VARCHAR"}
 _READ = {
     "person": (
         "person_id", "gender_concept_id", "year_of_birth", "race_concept_id", "ethnicity_concept_id"
@@ -45,7 +45,7 @@ _READ = {
     "provider": ("provider_id", "specialty_concept_id"),
     "care_site": ("care_site_id", "place_of_service_concept_id"),
 }  # fmt: skip
-_OF_PERSON = {"provider", "care_site", "concept", "concept_ancestor", "concept_relationship"}
+OF_NOBODY = {"provider", "care_site", "concept", "concept_ancestor", "concept_relationship"}
 _MAY_LACK = {
     "race_concept_id", "ethnicity_concept_id", "period_type_concept_id", "observation_period_id", "gender_concept_id",
     "year_of_birth", "relationship_id", "invalid_reason", "concept_name", "domain_id", "vocabulary_id",
@@ -92,13 +92,13 @@ def typed(table: str, path: str | None, present: tuple[str, ...], persons: tuple
     person that are read.
     """
     columns = [
-        exp.cast(col(each.name) if each.name in present else exp.null(), _SQL_TYPE[each.type]).as_(each.name)
+        exp.cast(col(each.name) if each.name in present else exp.null(), SQL_TYPE[each.type]).as_(each.name)
         for each in columns_read(table)
     ]
     if path is None:
         return exp.select(*columns).where(exp.false())
     query = exp.select(*columns).from_(_parquet(path))
-    if persons is None or table in _OF_PERSON:
+    if persons is None or table in OF_NOBODY:
         return query
     return query.where(col("person_id").between(*persons))
 
