@@ -88,7 +88,7 @@ def aggregated(features: FeatureTable) -> pa.Table:
 
     A row for each covariate and window: covariate_id, time_id, count (rows that have it), sum, mean, and for numbers
     standard_deviation, minimum, p10, p25, median, p75, p90 and maximum. Where a missing number means 0, all of these
-    are over all rows; where it means that nobody knows, over the rows that have one (a single one has no deviation: NaN).
+    are over all rows; where it means that nobody knows, over the rows that have one (one has no deviation: NaN).
     A quantile is the smallest value that at least so many percent of the rows do not exceed.
     """
     analyses = {each["analysis_id"]: each for each in features.analyses.to_pylist()}

@@ -245,7 +245,8 @@ def _cells_of(
 
 
 def _found(answer: Columns) -> Found:
-    return Found(*(answer[name].astype(np.float64 if name == "value" else np.int64) for name in _NAMES))
+    whole = {name: answer[name].astype(np.int64) for name in _NAMES[:-1]}
+    return Found(**whole, value=answer["value"].astype(np.float64))
 
 
 def _together(parts: Sequence[Found], asked: Sequence[Analysis]) -> Found:
