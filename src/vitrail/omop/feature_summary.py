@@ -45,21 +45,16 @@ def tidied(
     np.maximum.at(largest, place, features.column("value"))
     redundant, shared = _redundant(features, ids, place) if redundancy else ([], np.zeros(0, dtype=np.int64))
     few = ids[(counts < np.floor(least_share * features.rows)) & ~np.isin(ids, shared)]
-    keys = _keys(ids[place], features.column("time_id"))
-    gone = _keys(*(np.array([each[part] for each in redundant], dtype=np.int64) for part in (0, 1)))
-    kept = ~np.isin(keys, gone) & ~np.isin(ids[place], few)
+    span = int(max(features.column("time_id"), default=0)) + 1
+    gone = [int(np.searchsorted(ids, key)) * span + time for key, time in redundant]
+    kept = ~np.isin(place * span + features.column("time_id"), gone) & ~np.isin(ids[place], few)
     divisors = largest[place] if normalise else np.ones(len(place))
     value = features.column("value")[kept] / np.where(divisors[kept] == 0, 1.0, divisors[kept])
     cells = features.cells.filter(pa.array(kept))
     cells = cells.set_column(cells.schema.get_field_index("value"), "value", pa.array(value))
     left = np.unique(ids[place][kept])
-    scale = {int(key): float(top) for key, top in zip(ids, largest, strict=True) if normalise and key in set(left)}
-    return Tidy(replace(features, cells=cells), tuple(redundant), tuple(few.tolist()), scale)
-
-
-def _keys(ids: Ints, times: Ints) -> NDArray[np.str_]:
-    """One key for each covariate and time."""
-    return np.char.add(np.char.add(ids.astype(str), "/"), times.astype(str))
+    tops = zip(left.tolist(), largest[np.searchsorted(ids, left)].tolist(), strict=True)
+    return Tidy(replace(features, cells=cells), tuple(redundant), tuple(few.tolist()), dict(tops) if normalise else {})
 
 
 def _redundant(features: FeatureTable, ids: Ints, place: Ints) -> tuple[list[tuple[int, int]], Ints]:
