@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.engines import shuffled, write_parquet
+from tests.engines import BATCHES, shuffled
 from tests.feature_records import records
 from tests.naive_features import Cell, Naive, Row
 from vitrail.errors import StudyError
 from vitrail.omop.engines import CohortRows
 from vitrail.omop.engines.duckdb import DuckDBBatch
-from vitrail.omop.engines.features import find_features
+from vitrail.omop.engines.study import DatabaseBatch
 from vitrail.omop.feature_table import FeatureTable, value_concept_id
 from vitrail.study.concepts import ConceptItem, ConceptSet
 from vitrail.study.covariates import Covariate
@@ -36,12 +36,11 @@ def as_rows(rows: Sequence[Row]) -> CohortRows:
 
 
 @contextmanager
-def asking(directory: Path, tables: Any) -> Iterator[Any]:
+def asking(tables: Any, engine: str = "duckdb") -> Iterator[Any]:
     """A function that computes features from tables."""
-    with DuckDBBatch(write_parquet(directory, tables)) as engine:
-        yield lambda features, rows, **kwargs: find_features(
-            engine.database, features, kwargs.pop("sets", {}), as_rows(rows), **kwargs
-        )
+    with BATCHES[engine](tables) as batch:
+        assert isinstance(batch, DatabaseBatch)
+        yield lambda features, rows, own=None, sets=None: batch.features(features, sets or {}, as_rows(rows), own)
 
 
 def cells(table: FeatureTable) -> set[Cell]:
@@ -51,10 +50,10 @@ def cells(table: FeatureTable) -> set[Cell]:
     return set(found)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_default_analyses_of_generated_records_are_those_of_the_long_way(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "engine"), [(0, "duckdb"), (1, "duckdb"), (2, "duckdb"), (3, "postgres")])
+def test_the_default_analyses_of_generated_records_are_those_of_the_long_way(seed: int, engine: str) -> None:
     tables, rows = records(seed)
-    with asking(tmp_path, shuffled(tables, seed)) as ask:
+    with asking(shuffled(tables, seed), engine) as ask:
         found = ask(Features(), rows)
         assert cells(found) == Naive(tables).cells(rows)
         assert cells(ask(Features(analyses=NUMBERS), rows)) == Naive(tables).others(rows)
@@ -82,8 +81,8 @@ def test_gibleed_is_that_of_the_long_way(test_data: Path) -> None:
         mine = None if name.startswith("concept") else [("person_id", "in", persons)]
         tables[name] = pq.read_table(folder / f"{name}.parquet", filters=mine).to_pylist()
     with DuckDBBatch({path.stem: path for path in folder.glob("*.parquet")}) as engine:
-        found = find_features(engine.database, Features(), {}, as_rows(rows))
-        others = find_features(engine.database, Features(analyses=NUMBERS), {}, as_rows(rows))
+        found = engine.features(Features(), {}, as_rows(rows))
+        others = engine.features(Features(analyses=NUMBERS), {}, as_rows(rows))
     naive = Naive(tables)
     assert cells(found) == naive.cells(rows)
     assert cells(others) == naive.others(rows)
@@ -98,7 +97,7 @@ def test_the_ids_of_values_are_those_that_featureextraction_publishes() -> None:
     assert meeting[0] == meeting[1]
 
 
-def test_of_two_values_that_meet_in_one_id_the_smaller_concept_is_kept_and_told(tmp_path: Path) -> None:
+def test_of_two_values_that_meet_in_one_id_the_smaller_concept_is_kept_and_told() -> None:
     day = records(0, 1)[1][0][1]
     common = {"measurement_date": day, "value_as_concept_id": 4069590}
     tables = {
@@ -108,7 +107,7 @@ def test_of_two_values_that_meet_in_one_id_the_smaller_concept_is_kept_and_told(
             {"measurement_id": 2, "person_id": 2, "measurement_concept_id": 3048564, **common},
         ],
     }
-    with asking(tmp_path, tables) as ask:
+    with asking(tables) as ask:
         found = ask(Features(analyses=("MeasurementValueAsConceptShortTerm",)), [(1, day), (2, day)])
     assert found.column("row").tolist() == [1]
     assert found.covariates.select(["concept_id", "value_as_concept_id", "collisions"]).to_pylist() == [
@@ -116,10 +115,10 @@ def test_of_two_values_that_meet_in_one_id_the_smaller_concept_is_kept_and_told(
     ]
 
 
-def test_windows_of_ones_own_say_what_fixed_windows_of_those_days_say(tmp_path: Path) -> None:
+def test_windows_of_ones_own_say_what_fixed_windows_of_those_days_say() -> None:
     tables, rows = records(4)
     windows = ((-365, 0), (-30, 0), (1, 40))
-    with asking(tmp_path, tables) as ask:
+    with asking(tables) as ask:
         fixed, own = ask(Features(), rows), ask(Features(windows=windows), rows)
     for time, group, drug in ((1, 210, 410), (2, 212, 412)):
         for mine, theirs in ((204, group), (404, drug)):
@@ -130,10 +129,10 @@ def test_windows_of_ones_own_say_what_fixed_windows_of_those_days_say(tmp_path: 
     assert set(own.column("time_id")) == {0, 1, 2, 3}, "0: what has no window"
 
 
-def test_concepts_can_be_left_out_or_alone_let_in(tmp_path: Path) -> None:
+def test_concepts_can_be_left_out_or_alone_let_in() -> None:
     tables, rows = records(5)
     sets = {"some": ConceptSet(concepts=(ConceptItem(concept=1_100_001), ConceptItem(concept=8532)))}
-    with asking(tmp_path, tables) as ask:
+    with asking(tables) as ask:
         every = ask(Features(), rows)
         without = ask(Features(without="some"), rows, sets=sets)
         only = ask(Features(only="some", analyses=("DemographicsGender", "DrugGroupEraLongTerm")), rows, sets=sets)
@@ -145,11 +144,11 @@ def test_concepts_can_be_left_out_or_alone_let_in(tmp_path: Path) -> None:
     assert {each["concept_id"] for each in only.covariates.to_pylist()} <= {8532, 1_100_001}
 
 
-def test_the_matrix_is_sparse_and_its_columns_are_told(tmp_path: Path) -> None:
+def test_the_matrix_is_sparse_and_its_columns_are_told() -> None:
     tables, rows = records(6)
     own = (Covariate(name="old", sex="female"), Covariate(name="age", age=True))
     values = np.stack([np.arange(len(rows)) % 2, np.where(np.arange(len(rows)) == 3, np.nan, 7.0)], axis=1)
-    with asking(tmp_path, tables) as ask:
+    with asking(tables) as ask:
         found = ask(Features(own=own), rows, own=values)
     matrix, ids, times = found.matrix()
     assert matrix.shape == (len(rows), len(ids))
@@ -160,8 +159,8 @@ def test_the_matrix_is_sparse_and_its_columns_are_told(tmp_path: Path) -> None:
     assert matrix[:, list(ids).index(2998)].sum() == 7 * (len(rows) - 1)
 
 
-def test_nothing_makes_an_empty_table(tmp_path: Path) -> None:
-    with asking(tmp_path, {"person": []}) as ask:
+def test_nothing_makes_an_empty_table() -> None:
+    with asking({"person": []}) as ask:
         found = ask(Features(), [])
     assert found.cells.num_rows == found.covariates.num_rows == 0
     assert found.matrix()[0].shape == (0, 0)

@@ -18,11 +18,15 @@ from vitrail.errors import StudyError
 from vitrail.omop import events, occurrences
 from vitrail.omop.covariates import features, histories, matrix, people
 from vitrail.omop.engines import Answer, CohortRows, Dates, Step, batch
+from vitrail.omop.engines.features import find_features
+from vitrail.omop.feature_table import FeatureTable
 from vitrail.omop.plan import CohortNode, Plan, plan_of
 from vitrail.omop.sheets import Kind, Sheet
 from vitrail.study.cohort import Event
+from vitrail.study.concepts import ConceptSet
 from vitrail.study.covariates import Covariate
 from vitrail.study.definition import Definition
+from vitrail.study.features import Features
 from vitrail.study.study import Study
 
 Persons = tuple[int, int] | None
@@ -83,6 +87,17 @@ class DatabaseBatch(ABC):
         self.database.show("given_row", _as_events(plan, rows))
         self.database.keep("cohort_row", occurrences.given_rows)
         batch.find_events(self.database, plan)
+
+    def features(
+        self,
+        asked: Features,
+        sets: Mapping[str, ConceptSet],
+        rows: CohortRows,
+        own: NDArray[np.float64] | None = None,
+    ) -> FeatureTable:
+        """The features of a cohort's rows; see :func:`vitrail.omop.engines.features.find_features`."""
+        self._show(None)
+        return find_features(self.database, asked, sets, rows, own)
 
     def _persons(self) -> list[Persons]:
         """The ranges."""
@@ -150,6 +165,14 @@ class DatabaseEngine:
         database.hold("feature", Sheet(_FEATURE, [asdict(each) for each in asked]))
         years = rows.start.astype("datetime64[Y]").astype(np.int64) + 1970
         return matrix(covariates, years, database.arrays(people), database.arrays(histories))
+
+    def features(self, rows: CohortRows, asked: Features) -> FeatureTable:
+        """OHDSI's covariates at each row's start, and the study's own, as sparse tables; rows are told by their place.
+
+        Of the study's own, ``centre``, ``per`` and ``if_missing`` are not applied.
+        """
+        own = self.covariates(rows, asked.own) if asked.own else None
+        return self._batch.features(asked, self._study.concept_sets, rows, own)
 
     def _find(self, spoken_of: Sequence[Event]) -> dict[Event, int]:
         """See that ``occurrence`` holds these events, beside those of earlier questions; gives their numbers."""
