@@ -74,9 +74,8 @@ def in_postgres(tables: Tables) -> Iterator[Address]:
         db.execute(f"CREATE SCHEMA {schema}")
         for name, rows in {"person": [], **tables}.items():
             columns = used(name, rows)
-            db.execute(
-                f"CREATE TABLE {schema}.{name} ({', '.join(f'{each} {kind}' for each, kind in columns.items())})"
-            )
+            kinds = [f"{each.name} {_POSTGRES.get(each.type, 'text')}" for each in columns]
+            db.execute(f"CREATE TABLE {schema}.{name} ({', '.join(kinds)})")
             with db.cursor().copy(f"COPY {schema}.{name} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row([row.get(each.name) for each in columns])
