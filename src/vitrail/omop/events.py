@@ -91,13 +91,20 @@ def typed(table: str, path: str | None, present: tuple[str, ...], persons: tuple
     ``present`` are the columns that the file has; one that it lacks is null. ``persons`` are the first and the last
     person that are read.
     """
+    return of_table(table, None if path is None else _parquet(path), present, persons)
+
+
+def of_table(
+    table: str, source: exp.Expr | None, present: tuple[str, ...], persons: tuple[int, int] | None = None
+) -> exp.Select:
+    """The same of an OMOP table that ``source`` is."""
     columns = [
         exp.cast(col(each.name) if each.name in present else exp.null(), SQL_TYPE[each.type]).as_(each.name)
         for each in columns_read(table)
     ]
-    if path is None:
+    if source is None:
         return exp.select(*columns).where(exp.false())
-    query = exp.select(*columns).from_(_parquet(path))
+    query = exp.select(*columns).from_(source)
     if persons is None or table in OF_NOBODY:
         return query
     return query.where(col("person_id").between(*persons))
