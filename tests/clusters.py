@@ -44,7 +44,7 @@ def _home() -> Path:
     try:
         import pyspark
     except ImportError:
-        pytest.skip("pyspark is not installed")
+        pytest.skip("the extra `spark` is not installed")
     return Path(pyspark.__file__).parent
 
 

@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.clusters import shared_spark
 from tests.databases import PASSWORD, shared_postgres
 from vitrail.omop.address import Address
 from vitrail.omop.engines import Answer, BatchEngine, CohortRows, Engine
 from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
 from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
 from vitrail.omop.engines.postgres import PostgresBatch, PostgresEngine
+from vitrail.omop.engines.spark import SparkAddress, SparkBatch
 from vitrail.omop.tables import TABLES, Column
 from vitrail.study.study import Study
 
@@ -117,6 +119,16 @@ def postgres_batch(tables: Tables, ranges: int = 1) -> Iterator[BatchEngine]:
     """The engine in a database of the site, for many definitions."""
     with in_postgres(tables) as address, PostgresBatch(address, ranges=ranges) as engine:
         yield engine
+
+
+@contextmanager
+def spark_batch(tables: Tables) -> Iterator[BatchEngine]:
+    """The engine on a cluster, for many definitions, over Parquet files."""
+    master = shared_spark()
+    with tempfile.TemporaryDirectory() as directory:
+        write_parquet(Path(directory), {"person": [], **tables})
+        with SparkBatch(SparkAddress.of(master + directory)) as engine:
+            yield engine
 
 
 BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {

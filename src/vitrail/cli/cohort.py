@@ -24,7 +24,10 @@ app = typer.Typer(no_args_is_help=True)
 
 MEMBERS = ("cohort_definition_id", "subject_id", "cohort_start_date", "cohort_end_date")
 ATTRITION = ("cohort_definition_id", "step", "label", "persons")
-_CDM = "A directory of Parquet or CSV, a DuckDB file, or postgresql://user@host/db?schema=cdm."
+_CDM = (
+    "A directory of Parquet or CSV, a DuckDB file, postgresql://user@host/db?schema=cdm, or"
+    " spark://host:port/path-or-catalog.schema."
+)
 
 Files = Annotated[
     list[Path],
@@ -110,6 +113,12 @@ def _engine(cdm: str, out: Path) -> Iterator[BatchEngine]:
 
         with PostgresBatch(Address.of(cdm)) as postgres:
             yield postgres
+        return
+    if cdm.startswith("spark://"):
+        from vitrail.omop.engines.spark import SparkAddress, SparkBatch
+
+        with SparkBatch(SparkAddress.of(cdm)) as spark:
+            yield spark
         return
     if "://" in cdm:
         raise SourceError("--cdm names an address of a kind that cannot be read.", _CDM)

@@ -9,7 +9,7 @@ What PostgreSQL does differently is settled here:
 
 * Infinite dates and such before the year 1 or after 9999 are the first or the last day of the calendar.
 * A ``numeric`` of 10^300 or more is no finite number; a ``real`` is the number that it is written as.
-* A quotient too large for a number is infinite, one too small is 0, where PostgreSQL would fail.
+* A quotient too large for a number is none, one too small is 0, where PostgreSQL would fail.
 * Texts are equal where all their characters are, whatever the collation of the database or column.
 """
 
@@ -116,8 +116,8 @@ class PostgresBatch(DatabaseBatch):
     """Answers batches of definitions in a PostgreSQL database, from the OMOP tables of the address's schema.
 
     A missing table is empty. A statement may take so many ``seconds``. Raises SourceError where there is no table
-    ``person`` or a table lacks a column, EngineError where the database cannot be reached or does not do it, and what
-    its class raises.
+    ``person``, a table lacks a column or the database cannot be reached, EngineError where it does not do what is
+    asked, and what its class raises.
     """
 
     def __init__(self, address: Address, *, seconds: int = STATEMENT_SECONDS, ranges: int = 1) -> None:
@@ -250,7 +250,7 @@ def _worded(node: exp.Expr) -> exp.Expr:
 def _quotient(value: exp.Expr, by: exp.Expr) -> exp.Expr:
     divided = sql(
         """CASE WHEN ABS(:by) < 1 AND ABS(:value) > CAST('1.7976931348623157e308' AS DOUBLE) * ABS(:by)
-        THEN SIGN(:value) * SIGN(:by) * CAST('Infinity' AS DOUBLE)
+        THEN NULL
         WHEN ABS(:by) > 1 AND ABS(:value) < CAST('2.2250738585072014e-308' AS DOUBLE) * ABS(:by) THEN 0
         ELSE :value / :by END""",
         value=value,
@@ -324,6 +324,8 @@ _LINES = csv.ParseOptions(newlines_in_values=True)
 
 # The connection
 
+_CONNECT = "Check the address, that the server runs, and PGPASSWORD or ~/.pgpass."
+
 
 def _connected(address: Address, seconds: int) -> "psycopg.Connection[Any]":
     """A connection that sees one moment, and looks up no name but in its own temporary schema."""
@@ -331,10 +333,13 @@ def _connected(address: Address, seconds: int) -> "psycopg.Connection[Any]":
         import psycopg
     except ImportError as error:
         raise SourceError("PostgreSQL needs psycopg.", "Install vitrail with the extra `postgres`.") from error
-    db = psycopg.connect(
-        host=address.host, port=address.port, user=address.user, dbname=address.database, connect_timeout=20,
-        application_name="vitrail", client_encoding="utf8", prepare_threshold=None,
-    )  # fmt: skip
+    try:
+        db = psycopg.connect(
+            host=address.host, port=address.port, user=address.user, dbname=address.database, connect_timeout=20,
+            application_name="vitrail", client_encoding="utf8", prepare_threshold=None,
+        )  # fmt: skip
+    except psycopg.OperationalError as error:
+        raise SourceError("The database cannot be reached.", _CONNECT) from error
     db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     settings = {"search_path": "pg_temp", "TimeZone": "UTC", "DateStyle": "ISO, YMD", "jit": "off",
                 "work_mem": "64MB", "statement_timeout": f"{seconds}s"}  # fmt: skip
@@ -360,8 +365,7 @@ def _told() -> Iterator[None]:
         what = "The study needs more memory or disk than the database has."
         raise EngineError(what, "Ask for fewer at once.") from error
     except psycopg.OperationalError as error:
-        do = "Check the address, that the server runs, and PGPASSWORD or ~/.pgpass."
-        raise EngineError("The database cannot be reached.", do) from error
+        raise EngineError("The database cannot be reached any more.", _CONNECT) from error
     except (psycopg.Error, pa.ArrowException) as error:
         what = "The tables hold what their columns cannot hold."
         raise EngineError(what, "Check the tables; `vitrail site load --dry-run` tells where.") from error

@@ -6,7 +6,7 @@ never as text of a statement.
 
 What Spark does differently is settled here:
 
-* Rows are numbered in no order and without gaps' being excluded, where a number only has to be a row's own.
+* Where a number only has to be a row's own, rows are numbered in no order and with gaps.
 * Nulls come last in every order, as in the other databases.
 * A sum or a product too large for its type fails (Spark's ANSI mode), as in the other databases.
 """
@@ -63,7 +63,7 @@ class SparkAddress:
 
 
 class SparkDatabase:
-    """A session on a cluster, in whose temporary views a batch is answered. Raises EngineError, which tells no value."""
+    """A session on a cluster, in whose temporary views a batch is answered. Raises EngineError: it tells no value."""
 
     def __init__(self, master: str) -> None:
         with _told():
