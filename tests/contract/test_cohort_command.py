@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.commands import run
-from tests.engines import write_parquet
+from tests.engines import in_postgres, write_parquet
 
 Json = dict[str, Any]
 
@@ -81,13 +82,19 @@ def database(tmp_path: Path, parquet: Path) -> Path:
 
 
 @pytest.fixture
+def postgres() -> Iterator[str]:
+    with in_postgres(TABLES) as address:
+        yield f"postgresql://{address.user}@/{address.database}?host={address.host}&schema={address.schema}"
+
+
+@pytest.fixture
 def gout(tmp_path: Path) -> Path:
     path = tmp_path / "0012.json"
     path.write_text(atlas(CONDITION, EndStrategy={"DateOffset": {"DateField": "EndDate", "Offset": 0}}))
     return path
 
 
-@pytest.mark.parametrize("cdm", ["parquet", "capitals", "database"])
+@pytest.mark.parametrize("cdm", ["parquet", "capitals", "database", "postgres"])
 def test_members_and_steps(cdm: str, gout: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     out, steps = tmp_path / "members.csv", tmp_path / "steps.csv"
     place = request.getfixturevalue(cdm)
