@@ -13,6 +13,7 @@ CAN_INSTALL = os.geteuid() == 0 and Path("/etc/debian_version").exists()
 
 EXPECTED_SKIPS = {
     r"^the test data are not at ": True,  # the data sets have their own licences and are no part of the project
+    r"the extra `spark` is not installed$": True,  # 434 MB, for a test of `make soak`
     r" is not installed$": not CAN_INSTALL,  # a program that `make system` installs, and here cannot
 }
 """The reasons for which a test may be skipped in CI (regular expression: whether it is allowed here)."""

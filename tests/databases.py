@@ -1,11 +1,13 @@
 """A PostgreSQL server of one's own, as long as a test needs it."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,12 @@ def postgres() -> Iterator[Path]:
             do("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def shared_postgres() -> Path:
+    """One server for all tests of a process: the directory of its socket. Skips where PostgreSQL is not installed."""
+    held = ExitStack()
+    socket = held.enter_context(postgres())
+    atexit.register(held.close)
+    return socket

@@ -1,5 +1,7 @@
 """The engines that every specification and every generated question runs on, opened over plain rows."""
 
+import itertools
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.clusters import shared_spark
+from tests.databases import PASSWORD, shared_postgres
+from vitrail.omop.address import Address
 from vitrail.omop.engines import Answer, BatchEngine, CohortRows, Engine
 from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
 from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
-from vitrail.omop.tables import TABLES
+from vitrail.omop.engines.postgres import PostgresBatch, PostgresEngine
+from vitrail.omop.engines.spark import SparkAddress, SparkBatch
+from vitrail.omop.tables import TABLES, Column
 from vitrail.study.study import Study
 
 Tables = Mapping[str, list[dict[str, Any]]]
@@ -27,12 +34,16 @@ def write_parquet(directory: Path, tables: Tables) -> dict[str, Path]:
     """One Parquet file for each table, its columns those that some row has, in OMOP's types."""
     files = {}
     for name, rows in tables.items():
-        used = {"person_id", *(column for row in rows for column in row)} if rows else None
-        columns = [each for each in TABLES[name].columns if used is None or each.name in used]
-        schema = pa.schema([(each.name, _ARROW.get(each.type, pa.string())) for each in columns])
+        schema = pa.schema([(each.name, _ARROW.get(each.type, pa.string())) for each in used(name, rows)])
         files[name] = directory / f"{name}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), files[name])
     return files
+
+
+def used(name: str, rows: list[dict[str, Any]]) -> list[Column]:
+    """The columns of a table that some row has; all where there is no row."""
+    names = {"person_id", *(column for row in rows for column in row)} if rows else None
+    return [each for each in TABLES[name].columns if names is None or each.name in names]
 
 
 @contextmanager
@@ -50,7 +61,40 @@ def duckdb(study: Study, tables: Tables, threads: int = 2) -> Iterator[Engine]:
             yield engine
 
 
-ENGINES: dict[str, Opener] = {"memory": memory, "duckdb": duckdb}
+_NUMBER = itertools.count()
+_POSTGRES = {"id": "bigint", "int": "integer", "date": "date", "float": "double precision"}
+
+
+@contextmanager
+def in_postgres(tables: Tables) -> Iterator[Address]:
+    """The address of rows in a schema of their own, in OMOP's types, as a user sees it who may only read them."""
+    import psycopg
+
+    socket, schema = shared_postgres(), f"cdm_{next(_NUMBER)}"
+    os.environ["PGPASSWORD"] = PASSWORD
+    with psycopg.connect(host=str(socket), user="reader", dbname="postgres", autocommit=True) as db:
+        db.execute(f"CREATE SCHEMA {schema}")
+        for name, rows in {"person": [], **tables}.items():
+            columns = used(name, rows)
+            kinds = [f"{each.name} {_POSTGRES.get(each.type, 'text')}" for each in columns]
+            db.execute(f"CREATE TABLE {schema}.{name} ({', '.join(kinds)})")
+            with db.cursor().copy(f"COPY {schema}.{name} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row([row.get(each.name) for each in columns])
+        try:
+            yield Address("reader", str(socket), None, "postgres", schema)
+        finally:
+            db.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@contextmanager
+def postgres(study: Study, tables: Tables) -> Iterator[Engine]:
+    """The engine in a database of the site."""
+    with in_postgres(tables) as address, PostgresEngine(study, address) as engine:
+        yield engine
+
+
+ENGINES: dict[str, Opener] = {"memory": memory, "duckdb": duckdb, "postgres": postgres}
 """Every engine. A new one is added here, and all specifications and generated questions run on it."""
 
 
@@ -70,9 +114,27 @@ def duckdb_batch(tables: Tables, threads: int = 2, ranges: int = 1) -> Iterator[
         yield engine
 
 
+@contextmanager
+def postgres_batch(tables: Tables, ranges: int = 1) -> Iterator[BatchEngine]:
+    """The engine in a database of the site, for many definitions."""
+    with in_postgres(tables) as address, PostgresBatch(address, ranges=ranges) as engine:
+        yield engine
+
+
+@contextmanager
+def spark_batch(tables: Tables) -> Iterator[BatchEngine]:
+    """The engine on a cluster, for many definitions, over Parquet files."""
+    master = shared_spark()
+    with tempfile.TemporaryDirectory() as directory:
+        write_parquet(Path(directory), {"person": [], **tables})
+        with SparkBatch(SparkAddress.of(master + directory)) as engine:
+            yield engine
+
+
 BATCHES: dict[str, Callable[[Tables], AbstractContextManager[BatchEngine]]] = {
     "memory": memory_batch,
     "duckdb": duckdb_batch,
+    "postgres": postgres_batch,
 }
 """Every engine for many definitions. A new one is added here, and all generated and real definitions run on it."""
 

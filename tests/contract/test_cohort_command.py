@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.commands import run
-from tests.engines import write_parquet
+from tests.engines import in_postgres, write_parquet
 
 Json = dict[str, Any]
 
@@ -81,13 +82,19 @@ def database(tmp_path: Path, parquet: Path) -> Path:
 
 
 @pytest.fixture
+def postgres() -> Iterator[str]:
+    with in_postgres(TABLES) as address:
+        yield f"postgresql://{address.user}@/{address.database}?host={address.host}&schema={address.schema}"
+
+
+@pytest.fixture
 def gout(tmp_path: Path) -> Path:
     path = tmp_path / "0012.json"
     path.write_text(atlas(CONDITION, EndStrategy={"DateOffset": {"DateField": "EndDate", "Offset": 0}}))
     return path
 
 
-@pytest.mark.parametrize("cdm", ["parquet", "capitals", "database"])
+@pytest.mark.parametrize("cdm", ["parquet", "capitals", "database", "postgres"])
 def test_members_and_steps(cdm: str, gout: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     out, steps = tmp_path / "members.csv", tmp_path / "steps.csv"
     place = request.getfixturevalue(cdm)
@@ -130,8 +137,11 @@ def test_what_cannot_be_answered_is_told_and_left_out(parquet: Path, gout: Path,
 @pytest.mark.parametrize(("words", "what"), [
     (["nowhere.json"], "cannot be read"),
     (["gout.yaml", "other/gout.yml"], "has the id of another definition"),
-    (["gout.yaml", "--cdm", "postgresql://me:Zq5ecretKv@host/db?schema=cdm"], "PostgreSQL"),
-    (["gout.yaml", "--cdm", "spark://host:7077/Zq5ecretKv"], "Spark"),
+    (["gout.yaml", "--cdm", "postgresql://me:Zq5ecretKv@host/db?schema=cdm"], "holds a password"),
+    (["gout.yaml", "--cdm", "postgresql://host/db/Zq5ecretKv"], "of the database cannot be read"),
+    (["gout.yaml", "--cdm", "postgresql://me@/db?host=/nowhere/Zq5ecretKv"], "database cannot be reached"),
+    (["gout.yaml", "--cdm", "spark://host/Zq5ecretKv"], "of the cluster cannot be read"),
+    (["gout.yaml", "--cdm", "mysql://host/Zq5ecretKv"], "of a kind that cannot be read"),
     (["gout.yaml", "--cdm", "nowhere"], "no directory of tables"),
     (["gout.yaml", "--cdm", "other"], "has no table person"),
     (["gout.yaml", "--out", "nowhere/members.csv"], "cannot be written"),

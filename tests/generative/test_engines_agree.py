@@ -20,6 +20,7 @@ from tests.engines import (
     duckdb_batch,
     memory,
     memory_batch,
+    postgres_batch,
     shuffled,
 )
 from tests.generative.features import said, sayable
@@ -52,16 +53,19 @@ def disagreement(case: Case, seed: int) -> str | None:
 
 
 def same_answers(case: Case, rows: Tables, seed: int) -> None:
-    """Everything that engines say of the definitions, whatever their order."""
+    """Everything that engines say of the definitions, whatever their order; PostgreSQL is asked one case in four."""
     definitions = [Definition(name, each, case.study.concept_sets) for name, each in case.study.cohorts.items()]
-    with (
-        memory_batch(case.tables) as truth,
-        duckdb_batch(rows, threads=1 + seed % 2, ranges=3 if seed % 4 == 0 else 1) as engine,
-    ):
-        expected, answers = truth.run(definitions), engine.run(definitions[::-1])
-    assert answers.keys() == expected.keys()
-    for id, answer in answers.items():
-        assert_same_answer(answer, expected[id])
+    with memory_batch(case.tables) as truth:
+        expected = truth.run(definitions)
+    ranges = 3 if seed % 4 == 0 else 1
+    asked = [duckdb_batch(rows, threads=1 + seed % 2, ranges=ranges)]
+    asked += [postgres_batch(rows, ranges=2)] if seed % 4 == 2 else []
+    for each in asked:
+        with each as engine:
+            answers = engine.run(definitions[::-1])
+        assert answers.keys() == expected.keys()
+        for id, answer in answers.items():
+            assert_same_answer(answer, expected[id])
 
 
 def same_covariates(case: Case, rows: Tables) -> None:

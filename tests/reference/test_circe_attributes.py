@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.circe_cases import Json, definitions, differing, expected_rows, read_cdm
-from tests.engines import BATCHES
+from tests.engines import BATCHES, spark_batch
 from vitrail.study.definition import Definition
 
 QUICK = 8
@@ -41,6 +41,14 @@ def test_rows_are_those_of_the_reference(
         answers = opened.run(asked)
     assert differing(answers, expected_rows(circe / "expected.csv")) == {}
     assert len(answers) == len(asked)
+
+
+@pytest.mark.slow
+def test_rows_on_a_cluster_are_those_of_the_reference(
+    circe: Path, right: list[Definition], cdm: dict[str, list[Json]]
+) -> None:
+    with spark_batch(cdm) as opened:
+        assert differing(opened.run(right[::QUICK]), expected_rows(circe / "expected.csv")) == {}
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 from vitrail.errors import SourceError, StudyError, StudyFileError, VitrailError
-from vitrail.omop.engines import Answer
+from vitrail.omop.address import Address, is_address
+from vitrail.omop.engines import Answer, BatchEngine
 from vitrail.study.aloud import definition_aloud
 from vitrail.study.definition import Definition
 from vitrail.study.definition_file import read_definition
@@ -23,7 +24,10 @@ app = typer.Typer(no_args_is_help=True)
 
 MEMBERS = ("cohort_definition_id", "subject_id", "cohort_start_date", "cohort_end_date")
 ATTRITION = ("cohort_definition_id", "step", "label", "persons")
-_NOT_YET = {"postgresql": "PostgreSQL", "postgres": "PostgreSQL", "spark": "Spark"}
+_CDM = (
+    "A directory of Parquet or CSV, a DuckDB file, postgresql://user@host/db?schema=cdm, or"
+    " spark://host:port/path-or-catalog.schema."
+)
 
 Files = Annotated[
     list[Path],
@@ -36,9 +40,7 @@ def run(
     definitions: Files,
     cdm: Annotated[
         str,
-        typer.Option(
-            metavar="PATH", help="OMOP tables: a directory of Parquet or CSV, or a DuckDB file.", show_default=False
-        ),
+        typer.Option(metavar="PATH", help=f"OMOP tables. {_CDM}", show_default=False),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the members go, as CSV.", show_default=False)],
     attrition: Annotated[
@@ -52,7 +54,7 @@ def run(
     read, refused = _read(definitions)
     if not read:
         raise StudyError("No definition can be answered.", "Correct them.")
-    answers = _answers(read, _place(cdm), out)
+    answers = _answers(read, cdm, out)
     _write(out, MEMBERS, _members(answers))
     if attrition is not None:
         _write(attrition, ATTRITION, _steps(answers))
@@ -103,23 +105,35 @@ def _tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _place(cdm: str) -> Path:
-    scheme = cdm.partition("://")[0].lower() if "://" in cdm else ""
-    if scheme:
-        kind = _NOT_YET.get(scheme, "another kind of address")
-        what = f"--cdm names {kind}, where cohorts cannot be run."
-        raise SourceError(what, "Export the tables as Parquet and name their directory.")
-    return Path(cdm)
+@contextmanager
+def _engine(cdm: str, out: Path) -> Iterator[BatchEngine]:
+    """The engine for a place. What must be copied lies beside ``out`` meanwhile, and nowhere else."""
+    if is_address(cdm):
+        from vitrail.omop.engines.postgres import PostgresBatch
 
+        with PostgresBatch(Address.of(cdm)) as postgres:
+            yield postgres
+        return
+    if cdm.startswith("spark://"):
+        from vitrail.omop.engines.spark import SparkAddress, SparkBatch
 
-def _answers(definitions: Sequence[Definition], cdm: Path, out: Path) -> Mapping[str, Answer]:
-    """The answers in the order of the call. What must be copied lies beside ``out`` meanwhile, and nowhere else."""
+        with SparkBatch(SparkAddress.of(cdm)) as spark:
+            yield spark
+        return
+    if "://" in cdm:
+        raise SourceError("--cdm names an address of a kind that cannot be read.", _CDM)
     from vitrail.ingest.cdm_files import cdm_files
     from vitrail.omop.engines.duckdb import DuckDBBatch
 
-    with _beside(out) as into, DuckDBBatch(cdm_files(cdm, into), threads=os.cpu_count() or 1) as engine:
+    with _beside(out) as into, DuckDBBatch(cdm_files(Path(cdm), into), threads=os.cpu_count() or 1) as duckdb:
+        yield duckdb
+
+
+def _answers(definitions: Sequence[Definition], cdm: str, out: Path) -> Mapping[str, Answer]:
+    """The answers in the order of the call."""
+    with _engine(cdm, out) as engine:
         answers = engine.run(definitions)
-        return {each.id: answers[each.id] for each in definitions}
+    return {each.id: answers[each.id] for each in definitions}
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def load(
 ) -> None:
     """Turn a source into an immutable, checked snapshot; the one before stays in use where that fails."""
     from vitrail.deid.profile import named
-    from vitrail.ingest.postgres import is_address
+    from vitrail.omop.address import is_address
     from vitrail.site.node import Node
 
     node = Node.open(directory)

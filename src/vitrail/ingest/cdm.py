@@ -17,10 +17,11 @@ from vitrail.ingest.omop import (
     find_tables,
     load_table,
 )
-from vitrail.ingest.postgres import Address, Exported, export
+from vitrail.ingest.postgres import Exported, export
 from vitrail.ingest.reading import scratch
 from vitrail.ingest.records import Account, Faulty, extract_view
 from vitrail.ingest.remapped import remap, stem, vocabulary_of
+from vitrail.omop.address import Address
 from vitrail.omop.snapshot import Origin
 from vitrail.omop.sql import column, run, table
 from vitrail.omop.tables import CLINICAL, LEFT_OUT, PLACES, TABLES, VOCABULARY

@@ -27,7 +27,7 @@ col = exp.column
 Numbers = Callable[[Event], int]
 """The number under which the occurrences of an event are found."""
 
-_SQL_TYPE: dict[Type, str] = {"id": "BIGINT", "int": "BIGINT", "date": "DATE", "float": "DOUBLE", "str": "VARCHAR"}
+SQL_TYPE: dict[Type, str] = {"id": "BIGINT", "int": "BIGINT", "date": "DATE", "float": "DOUBLE", "str": "VARCHAR"}
 _READ = {
     "person": (
         "person_id", "gender_concept_id", "year_of_birth", "race_concept_id", "ethnicity_concept_id"
@@ -36,16 +36,20 @@ _READ = {
         "observation_period_id", "person_id", "observation_period_start_date", "observation_period_end_date",
         "period_type_concept_id",
     ),
-    "concept": ("concept_id", "invalid_reason"),
-    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
+    "concept": (
+        "concept_id", "invalid_reason", "concept_name", "domain_id", "vocabulary_id", "concept_class_id",
+        "standard_concept", "concept_code",
+    ),
+    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation"),
     "concept_relationship": ("concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"),
     "provider": ("provider_id", "specialty_concept_id"),
     "care_site": ("care_site_id", "place_of_service_concept_id"),
 }  # fmt: skip
-_OF_PERSON = {"provider", "care_site", "concept", "concept_ancestor", "concept_relationship"}
+OF_NOBODY = {"provider", "care_site", "concept", "concept_ancestor", "concept_relationship"}
 _MAY_LACK = {
     "race_concept_id", "ethnicity_concept_id", "period_type_concept_id", "observation_period_id", "gender_concept_id",
-    "year_of_birth", "relationship_id", "invalid_reason",
+    "year_of_birth", "relationship_id", "invalid_reason", "concept_name", "domain_id", "vocabulary_id",
+    "concept_class_id", "standard_concept", "concept_code", "min_levels_of_separation",
 }  # fmt: skip
 _CONCEPT = {"observation_period": "period_type_concept_id"}
 
@@ -87,14 +91,21 @@ def typed(table: str, path: str | None, present: tuple[str, ...], persons: tuple
     ``present`` are the columns that the file has; one that it lacks is null. ``persons`` are the first and the last
     person that are read.
     """
+    return of_table(table, None if path is None else _parquet(path), present, persons)
+
+
+def of_table(
+    table: str, source: exp.Expr | None, present: tuple[str, ...], persons: tuple[int, int] | None = None
+) -> exp.Select:
+    """The same of an OMOP table that ``source`` is."""
     columns = [
-        exp.cast(col(each.name) if each.name in present else exp.null(), _SQL_TYPE[each.type]).as_(each.name)
+        exp.cast(col(each.name) if each.name in present else exp.null(), SQL_TYPE[each.type]).as_(each.name)
         for each in columns_read(table)
     ]
-    if path is None:
+    if source is None:
         return exp.select(*columns).where(exp.false())
-    query = exp.select(*columns).from_(_parquet(path))
-    if persons is None or table in _OF_PERSON:
+    query = exp.select(*columns).from_(source)
+    if persons is None or table in OF_NOBODY:
         return query
     return query.where(col("person_id").between(*persons))
 

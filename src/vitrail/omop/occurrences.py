@@ -210,7 +210,7 @@ def value_of(attribute: str, of: str) -> exp.Expr:
         return col("value", BESIDE[attribute].name)
     if attribute in ("range_low_ratio", "range_high_ratio"):
         by = exp.Nullif(this=col(attribute.removesuffix("_ratio"), of), expression=_zero())
-        return exp.paren(exp.Div(this=col("value", of), expression=by))
+        return exp.paren(_finite(exp.Div(this=col("value", of), expression=by)))
     if attribute == "length":
         return exp.paren(col("finish", of) - col("start", of))
     return col({"starts": "start", "ends": "finish"}.get(attribute, attribute), of)
@@ -287,7 +287,7 @@ def _finish(domain: Domain, start: exp.Expr, end: str | None) -> exp.Expr:
     return exp.cast(exp.Coalesce(this=ends[0], expressions=ends[1:]), "INT") if len(ends) > 1 else ends[0]
 
 
-def _finite(number: exp.Column) -> exp.Expr:
+def _finite(number: exp.Expr) -> exp.Expr:
     """The number, or null where it is infinite or NaN (which databases order above every number)."""
     greatest = exp.cast(exp.Literal.string(repr(sys.float_info.max)), "DOUBLE")
     return exp.case().when(exp.Abs(this=number) <= greatest, number)

@@ -11,8 +11,8 @@ from tests.databases import PASSWORD, postgres
 from vitrail.deid.columns import wanted
 from vitrail.errors import SourceError
 from vitrail.ingest.extract import Extract
-from vitrail.ingest.postgres import Address, is_address
 from vitrail.ingest.source import ingest
+from vitrail.omop.address import Address, is_address
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 

@@ -31,6 +31,9 @@ class Database(Protocol):
     def hold(self, name: str, rows: Sheet) -> None:
         """Make a table of a sheet, in place of an earlier one of that name."""
 
+    def show(self, name: str, columns: Columns) -> None:
+        """Make a table of arrays of numbers, in place of an earlier one of that name."""
+
     def keep(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
         """Make a table of a query, in place of an earlier one of that name."""
 

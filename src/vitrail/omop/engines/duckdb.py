@@ -4,40 +4,27 @@ Its answers do not depend on the number of threads, nor on the order of rows in 
 in which they are computed.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from vitrail.errors import SnapshotError, StudyError
-from vitrail.omop import events, occurrences
-from vitrail.omop.covariates import Feature, features, histories, matrix, people
-from vitrail.omop.engines import Answer, CohortRows, Dates, Step, batch
+from vitrail.errors import SnapshotError
+from vitrail.omop import events
 from vitrail.omop.engines.locked import LockedDuckDB
-from vitrail.omop.plan import CohortNode, Plan, plan_of
+from vitrail.omop.engines.study import DatabaseBatch, DatabaseEngine, Persons
 from vitrail.omop.snapshot import Snapshot
-from vitrail.study.cohort import Event
-from vitrail.study.covariates import Covariate
-from vitrail.study.definition import Definition
 from vitrail.study.study import Study
 
-_EVERYBODY = (-(2**63), 2**63 - 1)
 
-
-class DuckDBBatch:
+class DuckDBBatch(DatabaseBatch):
     """Answers batches of definitions from Parquet files. ``files`` maps an OMOP table's name to its file.
 
     A missing table is empty. ``threads`` and ``memory_limit`` (as DuckDB writes sizes) bound what it takes of the
     machine; persons are worked at in so many ``ranges``, one after another, of which each needs its part of the memory.
-    Close it, or use it as a context manager. Raises SnapshotError where a file cannot be read or lacks a column,
-    EngineError where values do not fit their column or the memory does not suffice, and StudyError where a definition
-    names what is not there.
+    Raises SnapshotError where a file cannot be read or lacks a column, and what its class raises.
     """
 
     def __init__(
@@ -45,155 +32,32 @@ class DuckDBBatch:
     ) -> None:
         self._files = {name: path.resolve() for name, path in files.items() if name in events.TABLES_READ}
         self._present = {name: _columns(name, path) for name, path in self._files.items()}
-        self._ranges = ranges
-        self.database = LockedDuckDB(self._files.values(), threads, memory_limit)
-        self._shown: object = ()
-        self._read(None)
+        self._locked = LockedDuckDB(self._files.values(), threads, memory_limit)
+        super().__init__(self._locked, ranges)
 
     def close(self) -> None:
         """Give back the memory; the engine answers no more."""
-        self.database.close()
+        self._locked.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def run(self, definitions: Sequence[Definition]) -> Mapping[str, Answer]:
-        """The answer to each definition, by its id."""
-        return self.answers(plan_of(definitions)) if definitions else {}
-
-    def answers(self, plan: Plan) -> dict[str, Answer]:
-        """The answer to each definition of a plan, by its id."""
-        batch.prepare(self.database, plan)
-        found: list[batch.Found] = []
-        before = np.zeros(len(plan.cohorts), dtype=np.int64)
-        for persons in self._persons():
-            self._read(persons)
-            found.append(batch.build_cohorts(self.database, plan, before))
-            before = before + found[-1].of_each()
-        return batch.answers(plan, found)
-
-    def find_events(self, plan: Plan, rows: Mapping[str, CohortRows]) -> None:
-        """Fill ``occurrence`` with the events of a plan, for everybody; ``rows`` are those of cohorts, by id."""
-        self._read(None)
-        batch.prepare(self.database, plan)
-        self.database.show("given_row", _as_events(plan, rows))
-        self.database.keep("cohort_row", occurrences.given_rows)
-        batch.find_events(self.database, plan)
-
-    def _persons(self) -> list[tuple[int, int] | None]:
-        """The first and last person of each range; None is everybody."""
-        if self._ranges == 1:
-            return [None]
-        self._read(None)
-        firsts = sorted(person for (person,) in self.database.rows(events.first_persons, self._ranges))
-        cuts = (_EVERYBODY[0], *firsts[1:], _EVERYBODY[1])
-        return [(low, high - 1) for low, high in pairwise(cuts)]
-
-    def _read(self, persons: tuple[int, int] | None) -> None:
+    def read(self, persons: Persons) -> None:
         """Let the views show a range of persons."""
-        if self._shown == persons:
-            return
-        self._shown = persons
         for name in events.TABLES_READ:
             path = str(self._files[name]) if name in self._files else None
-            self.database.view(name, events.typed, name, path, self._present.get(name, ()), persons)
+            self._locked.view(name, events.typed, name, path, self._present.get(name, ()), persons)
 
 
-class DuckDBEngine:
+class DuckDBEngine(DatabaseEngine):
     """An engine for one study over Parquet files; see :class:`DuckDBBatch`, whose options and errors it has."""
 
     def __init__(
         self, study: Study, files: Mapping[str, Path], *, threads: int = 2, memory_limit: str = "4GB", ranges: int = 1
     ) -> None:
-        self._study = study
-        self._answers: Mapping[str, Answer] | None = None
-        self._asked, self._held = _given(tuple(study.cohorts), study), -1
-        self._batch = DuckDBBatch(files, threads=threads, memory_limit=memory_limit, ranges=ranges)
+        super().__init__(study, DuckDBBatch(files, threads=threads, memory_limit=memory_limit, ranges=ranges))
 
     @classmethod
     def of_snapshot(cls, study: Study, snapshot: Snapshot, *, threads: int = 2, memory_limit: str = "4GB") -> Self:
         """An engine over a verified snapshot."""
         return cls(study, snapshot.files, threads=threads, memory_limit=memory_limit)
-
-    def close(self) -> None:
-        """Give back the memory; the engine answers no more."""
-        self._batch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def answer(self, name: str) -> Answer:
-        """All that is known of one of the study's cohorts; all are computed when one is first asked for."""
-        if name not in self._study.cohorts:
-            raise StudyError("The study defines no cohort of that name.", "Ask for one that it defines.")
-        if self._answers is None:
-            study = self._study
-            self._held = -1
-            self._answers = self._batch.run(
-                [Definition(name, cohort, study.concept_sets) for name, cohort in study.cohorts.items()]
-            )
-        return self._answers[name]
-
-    def cohort(self, name: str) -> CohortRows:
-        """The rows of one of the study's cohorts."""
-        return self.answer(name).rows
-
-    def attrition(self, name: str) -> tuple[Step, ...]:
-        """The attrition of one of the study's cohorts."""
-        return self.answer(name).attrition
-
-    def covariates(self, rows: CohortRows, covariates: Sequence[Covariate]) -> NDArray[np.float64]:
-        """The (rows, covariates) matrix at each row's start, NaN where missing."""
-        database = self._batch.database
-        numbers = self._find([each.event for each in covariates if each.event is not None])
-        index = {"row": np.arange(len(rows)), "person": rows.person, "start": _day_numbers(rows.start)}
-        database.show("index_row", index)
-        database.give("feature", Feature, features(covariates, numbers.__getitem__))
-        years = rows.start.astype("datetime64[Y]").astype(np.int64) + 1970
-        return matrix(covariates, years, database.arrays(people), database.arrays(histories))
-
-    def _find(self, spoken_of: Sequence[Event]) -> dict[Event, int]:
-        """See that ``occurrence`` holds these events, beside those of earlier questions; gives their numbers."""
-        plan = self._asked
-        numbers = {event: plan.event(event, self._study.concept_sets) for event in spoken_of}
-        rows = {name: self.cohort(name) for name, node in plan.cohorts.items() if node.number in plan.referred}
-        if len(plan.events) > self._held:
-            self._held = -1
-            self._batch.find_events(plan, rows)
-            self._held = len(plan.events)
-        return numbers
-
-
-def _given(names: Sequence[str], study: Study) -> Plan:
-    """A plan in which the study's cohorts are there already."""
-    plan = Plan(valued=True)
-    for number, name in enumerate(names):
-        plan.cohorts[name] = CohortNode(name, number, study.cohorts[name], (), None, (), (), None, -1)
-    return plan
-
-
-def _as_events(plan: Plan, rows: Mapping[str, CohortRows]) -> Mapping[str, NDArray[np.int64]]:
-    """Cohorts' rows as ``cohort_row``."""
-    parts = [(plan.cohorts[name].number, each) for name, each in rows.items()]
-    empty = np.empty(0, dtype=np.int64)
-    columns = {
-        "cohort": [np.full(len(each), number) for number, each in parts],
-        "person": [each.person for _, each in parts],
-        "start": [_day_numbers(each.start) for _, each in parts],
-        "finish": [_day_numbers(each.end) for _, each in parts],
-        "id": [np.arange(len(each)) for _, each in parts],
-    }
-    return {name: np.concatenate([empty, *arrays]) for name, arrays in columns.items()}
 
 
 def _columns(table: str, path: Path) -> tuple[str, ...]:
@@ -206,7 +70,3 @@ def _columns(table: str, path: Path) -> tuple[str, ...]:
         if column.name not in present:
             raise SnapshotError(f"{path} has no column {column.name}.", "Load the source again with that column.")
     return present
-
-
-def _day_numbers(dates: Dates) -> NDArray[np.int64]:
-    return dates.astype("datetime64[D]").astype(np.int64)

@@ -4,9 +4,8 @@ It loads no extension, reaches no other file and no network, writes nothing to d
 memory), and none of this can be changed once it is open.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -22,7 +21,6 @@ from vitrail.omop.sheets import Kind, Sheet
 _ARROW_KIND: dict[Kind, pa.DataType] = {
     "int": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()
 }  # fmt: skip
-_ARROW = {int: pa.int64(), int | None: pa.int64(), float | None: pa.float64(), bool: pa.bool_()}
 
 
 P = ParamSpec("P")
@@ -82,11 +80,6 @@ class LockedDuckDB:
     def show(self, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
         """Let queries see arrays as a table, in place of an earlier one of that name."""
         self._connection.register(name, pa.table(dict(columns)))
-
-    def give(self, name: str, kind: type, rows: Sequence[Any]) -> None:
-        """Let queries see rows, which are dataclasses of one ``kind``, as a table."""
-        schema = pa.schema([(field.name, _ARROW[field.type]) for field in fields(kind)])  # type: ignore[index]
-        self._connection.register(name, pa.Table.from_pylist([asdict(row) for row in rows], schema))
 
     def hold(self, name: str, rows: Sheet) -> None:
         """Make a table of a sheet, in place of an earlier one of that name."""
