@@ -21,16 +21,26 @@ SMALL = 4_000
 """Bytes of a stretch in these tests, so that small files have several."""
 
 NURSERY = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from vitrail.ingest import fhir_files
+from vitrail.ingest.fhir_pieces import Pieces
 from vitrail.site.directory import SiteDirectory
 from vitrail.site.load import load
 fhir_files.STRETCH = int(sys.argv[4])
 site, source, told = SiteDirectory.open(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
+of, left = Pieces.of, 0
+def counted(*given):
+    global left
+    piece, left = of(*given), left - 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return piece
+Pieces.of = counted
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
+        left = int(line)
         with told.open("w") as file:
             load(site, source, format="fhir", profile="already-deidentified",
                  progress=lambda step: print(step, file=file, flush=True))
@@ -49,11 +59,11 @@ class Nursery:
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.told = told
 
-    def load(self, kill_after: float | None = None) -> bool:
-        """Whether the load was done before it was killed."""
+    def load(self, kill_after: float | None = None, pieces: int = 0) -> bool:
+        """Whether the load was done before it was killed: after so many seconds, or so many ``pieces`` of its source."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print("load", file=self.process.stdin, flush=True)
+        print(pieces, file=self.process.stdin, flush=True)
         child = int(self.process.stdout.readline())
         if kill_after is not None:
             time.sleep(kill_after)
@@ -122,15 +132,19 @@ def test_what_is_kept_goes_with_the_next_source(tmp_path: Path, source: Path) ->
 
 
 def rounds(tmp_path: Path, source: Path, kills: int) -> int:
-    """Kill a load again and again, and let it end; how often it was killed while it had more to read."""
+    """Kill a load again and again, and let it end; how often it was killed while it had more to read.
+
+    Every second time it is killed at any moment; the others where it has read one piece more, however fast the machine.
+    """
     began = time.monotonic()
     fresh, _ = loaded(site(tmp_path / "other"), source)
     lasts, where = time.monotonic() - began, site(tmp_path / "site")
     nursery = Nursery(where, source, tmp_path / "told")
     moments, held, grew = random.Random(11), set[Path](), 0
     try:
-        for _ in range(kills):
-            if nursery.load(kill_after=moments.uniform(0, lasts / 3)):
+        for number in range(kills):
+            any_moment = moments.uniform(0, lasts / 3) if number % 2 else None
+            if nursery.load(kill_after=any_moment, pieces=0 if number % 2 else len(held) + 1):
                 held = set()  # it was done before, and nothing is kept
             assert held <= pieces(where)
             grew, held = grew + (held < pieces(where)), pieces(where)
