@@ -1,0 +1,1 @@
+"""Measuring Vitrail beside others, on the same data, in one run: `vitrail bench`."""
