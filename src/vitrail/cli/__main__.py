@@ -1,9 +1,7 @@
 """`python -m vitrail.cli` is `vitrail`: the process of the command line."""
 
 import sys
-from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 from vitrail.cli import main
 
@@ -12,9 +10,7 @@ class _NoPandas:
     """Vitrail needs no pandas. DuckDB and Arrow load it wherever it is installed, which takes them 0.4 s."""
 
     @staticmethod
-    def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(name: str, *_: object) -> ModuleSpec | None:
         if name == "pandas":
             raise ModuleNotFoundError(name)
         return None

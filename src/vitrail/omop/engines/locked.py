@@ -47,6 +47,7 @@ class LockedDuckDB:
         }
         self._connection = duckdb.connect(":memory:", config=options)
         self._run(_setting, "allowed_paths", _paths, tuple(files))
+        self._run(_setting, "enable_progress_bar", exp.false)
         self._run(_setting, "enable_external_access", exp.false)
         self._run(_setting, "lock_configuration", exp.true)
 

@@ -71,7 +71,7 @@ class DatabaseBatch(ABC):
         return self.answers(plan_of(definitions)) if definitions else {}
 
     def answers(self, plan: Plan) -> dict[str, Answer]:
-        """The answer to each definition of a plan, by its id; in twice as many ranges where the memory is too little."""
+        """The answer to each definition of a plan, by its id; in more ranges where the memory is too little."""
         while True:
             try:
                 return self._answers(plan)

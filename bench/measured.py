@@ -69,7 +69,9 @@ def _inside(pipe: Any, work: Callable[..., str], args: Sequence[Any]) -> None:
 def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """For each side and size the medians, the range of wall time, and the answer."""
     keys = list(dict.fromkeys((each.side, each.size) for each in runs))
-    return [_medians(side, size, [each for each in runs if (each.side, each.size) == (side, size)]) for side, size in keys]
+    return [
+        _medians(side, size, [each for each in runs if (each.side, each.size) == (side, size)]) for side, size in keys
+    ]
 
 
 def _medians(side: str, size: int, runs: Sequence[Run]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 circe-be writes a script for each definition: a temporary table of its concept sets, one of its qualified events, one
 for each inclusion rule, then included events, ends, rows, eras, and the counts by rules
 (https://github.com/OHDSI/circe-be, ``src/main/resources/resources/cohortdefinition/sql``). This is the same way to
-the same rows, in words of our own, for the features of :mod:`vitrail.bench.definitions`; it translates nothing, which
+the same rows, in words of our own, for the features of :mod:`bench.cohort_definitions`; it translates nothing, which
 costs the reference another .07 s for each definition.
 """
 
@@ -33,9 +33,7 @@ def build(db: duckdb.DuckDBPyConnection, definition: Definition) -> None:
     cohort, number = definition.cohort, int(definition.id)
     sets = {name: place for place, name in enumerate(definition.concept_sets)}
     _codesets(db, definition)
-    entry = exp.union(*[_criterion(each, sets) for each in cohort.entry], distinct=False) if len(cohort.entry) > 1 else (
-        _criterion(cohort.entry[0], sets)
-    )  # fmt: skip
+    entry = _together([_criterion(each, sets) for each in cohort.entry])
     first = sql("pe.ordinal = 1") if cohort.keep == "first" else exp.true()
     run(db, _QUALIFIED, entry=entry.subquery(), first=first, before=cohort.observed.before, after=cohort.observed.after)
     for place, rule in enumerate(cohort.rules):
@@ -48,11 +46,16 @@ def build(db: duckdb.DuckDBPyConnection, definition: Definition) -> None:
         run(db, _COUNTS, number=number, mode=mode, best=sql("ordinal = 1") if mode else exp.true())
 
 
+def _together(queries: list[exp.Select]) -> exp.Query:
+    return exp.union(*queries, distinct=False) if len(queries) > 1 else queries[0]
+
+
 def _codesets(db: duckdb.DuckDBPyConnection, definition: Definition) -> None:
     run(db, "CREATE OR REPLACE TEMP TABLE Codesets (codeset_id INTEGER, concept_id BIGINT)")
     for place, found in enumerate(definition.concept_sets.values()):
         taken, out = (
-            exp.tuple_(*[each.concept for each in found.concepts if each.exclude is way] or [-1]) for way in (False, True)
+            exp.tuple_(*[each.concept for each in found.concepts if each.exclude is way] or [-1])
+            for way in (False, True)
         )
         run(db, _CODESET, number=place, taken=taken, out=out)
 
@@ -104,11 +107,11 @@ def _finish(domain: str, start: Node) -> Node:
 
 _QUALIFIED = """
 CREATE OR REPLACE TEMP TABLE qualified_events AS
-SELECT ROW_NUMBER() OVER (ORDER BY person_id, start_date, end_date, domain, event_id) AS event_id, person_id,
+SELECT ROW_NUMBER() OVER (ORDER BY person_id, start_date, event_id, domain, end_date) AS event_id, person_id,
   start_date, end_date, op_start, op_end
 FROM (
   SELECT e.*, op.observation_period_start_date AS op_start, op.observation_period_end_date AS op_end,
-    ROW_NUMBER() OVER (PARTITION BY e.person_id ORDER BY e.start_date, e.end_date, e.domain, e.event_id) AS ordinal
+    ROW_NUMBER() OVER (PARTITION BY e.person_id ORDER BY e.start_date, e.event_id, e.domain, e.end_date) AS ordinal
   FROM :entry AS e JOIN observation_period AS op ON e.person_id = op.person_id
     AND e.start_date >= op.observation_period_start_date AND e.start_date <= op.observation_period_end_date
   WHERE op.observation_period_start_date + :before <= e.start_date
@@ -126,10 +129,8 @@ def _rule(db: duckdb.DuckDBPyConnection, place: int, rule: Rule, sets: dict[str,
     )
     most = 2**30 if rule.at_most is None else rule.at_most
     template = _RULE.replace("LEFT JOIN", "JOIN") if rule.least else _RULE
-    run(
-        db, template, name=exp.to_table(f"inclusion_{place}"), place=place, criterion=_criterion(rule.of, sets).subquery(),
-        low=low, high=high, least=rule.least, most=most,
-    )  # fmt: skip
+    parts = {"name": exp.to_table(f"inclusion_{place}"), "criterion": _criterion(rule.of, sets).subquery()}
+    run(db, template, place=place, low=low, high=high, least=rule.least, most=most, **parts)
 
 
 _RULE = """
@@ -144,8 +145,7 @@ GROUP BY p.person_id, p.event_id HAVING COUNT(a.event_id) >= :least AND COUNT(a.
 def _included(db: duckdb.DuckDBPyConnection, cohort: Cohort) -> None:
     tables = [f"inclusion_{place}" for place in range(len(cohort.rules))]
     none = select("SELECT 0 AS inclusion_rule_id, 0 AS person_id, 0 AS event_id WHERE FALSE")
-    run(db, _EVENTS, every=exp.union(none, *[exp.select("*").from_(each) for each in tables], distinct=False)
-        if tables else none)  # fmt: skip
+    run(db, _EVENTS, every=_together([none, *(exp.select("*").from_(each) for each in tables)]))
     run(db, _MASKS)
     first = sql("ordinal = 1") if cohort.limit == "first" else exp.true()
     run(db, _INCLUDED, full=2 ** len(tables) - 1, first=first)
@@ -169,8 +169,7 @@ WHERE (:first)
 
 
 def _ends(db: duckdb.DuckDBPyConnection, cohort: Cohort, sets: dict[str, int]) -> None:
-    parts = list(_end_queries(db, cohort, sets))
-    run(db, _ENDS, every=exp.union(*parts, distinct=False) if len(parts) > 1 else parts[0])
+    run(db, _ENDS, every=_together(list(_end_queries(db, cohort, sets))))
 
 
 _ENDS = "CREATE OR REPLACE TEMP TABLE cohort_ends AS :every"

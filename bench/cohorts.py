@@ -5,6 +5,7 @@ tables, which are made before its time counts. Every row of every cohort is comp
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import duckdb
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from vitrail.bench import reference_shape
-from vitrail.bench.definitions import DOMAINS, Concepts, definitions
-from vitrail.bench.measured import Clock, Run, alone
+from bench import reference_shape
+from bench.cohort_definitions import DOMAINS, Concepts, definitions
+from bench.measured import Clock, Run, alone
 from vitrail.omop import events
 from vitrail.omop.attributes import TABLE
+from vitrail.omop.engines import CohortRows
 from vitrail.omop.engines.duckdb import DuckDBBatch
 from vitrail.omop.events import concept_column
 from vitrail.omop.sql import column, run
@@ -46,17 +48,17 @@ def _vitrail(clock: Clock, folder: Path, size: int, threads: int) -> str:
     asked = definitions(size, concepts(folder), SEED)
     with clock(), DuckDBBatch(files_in(folder), threads=threads) as engine:
         answers = engine.run(asked)
-    return _digest(
-        (each.id, person, start, end)
-        for each in asked
-        for person, start, end in zip(*(getattr(answers[each.id].rows, name).tolist() for name in ("person", "start", "end")),
-                                      strict=True)
-    )  # fmt: skip
+    return _digest((each.id, *row) for each in asked for row in _rows(answers[each.id].rows))
+
+
+def _rows(rows: CohortRows) -> Iterable[tuple[Any, ...]]:
+    return zip(rows.person.tolist(), rows.start.tolist(), rows.end.tolist(), strict=True)
 
 
 def _reference(clock: Clock, folder: Path, size: int, threads: int) -> str:
     asked = definitions(size, concepts(folder), SEED)
     with duckdb.connect(config={"threads": threads}) as db:
+        run(db, "SET enable_progress_bar = FALSE")
         _load(db, files_in(folder))
         with clock():
             for statement in reference_shape.RESULTS:
@@ -87,7 +89,7 @@ def _digest(rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def concepts(folder: Path) -> Concepts:
-    """The concepts that records have, and those above them, by domain."""
+    """The concepts that records have, by domain, and the groups of up to twenty of them."""
     with duckdb.connect() as db:
         return {domain: _concepts(db, folder, TABLE[domain]) for domain in DOMAINS
                 if (folder / f"{TABLE[domain]}.parquet").exists()}  # fmt: skip
@@ -104,5 +106,16 @@ _HELD = """
 WITH held AS (SELECT DISTINCT :of AS concept FROM :records)
 SELECT concept FROM held WHERE concept > 0
 UNION SELECT a.ancestor_concept_id FROM :above AS a JOIN held AS h ON h.concept = a.descendant_concept_id
+GROUP BY a.ancestor_concept_id HAVING COUNT(*) <= 20
 ORDER BY 1
 """
+
+
+def main() -> None:
+    """`python -m bench.cohorts FOLDER [SIZE...]`: prints each run as it ends."""
+    folder, *sizes = sys.argv[1:]
+    measure(Path(folder), [int(size) for size in sizes] or SIZES, done=lambda each: print(each, flush=True))
+
+
+if __name__ == "__main__":
+    main()

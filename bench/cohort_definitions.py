@@ -24,7 +24,7 @@ DOMAINS = tuple(_ENTRY)
 def definitions(count: int, concepts: Concepts, seed: int = 1) -> list[Definition]:
     """So many definitions of concepts that are there; the same arguments give the same ones."""
     found: dict[str, Definition] = {}
-    chance = Random(seed)  # noqa: S311 (not for secrets)
+    chance = Random(seed)
     while len(found) < count:
         made = _definition(str(len(found) + 1), concepts, chance)
         said = repr((made.cohort, made.concept_sets))

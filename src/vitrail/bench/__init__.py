@@ -1,1 +1,0 @@
-"""Measuring Vitrail beside others, on the same data, in one run: `vitrail bench`."""
