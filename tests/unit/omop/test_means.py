@@ -69,7 +69,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_where_the_memory_is_too_little_persons_are_worked_at_in_more_ranges(people: dict[str, Path]) -> None:
     with DuckDBBatch(people) as ample:
         want = ample.run([EVERY])["1"]
-    with DuckDBBatch(people, memory=22 * MB, ranges=1, threads=1) as scarce:
+    with DuckDBBatch(people, memory=36 * MB, ranges=1, threads=1) as scarce:
         found = scarce.run([EVERY])["1"]
         assert scarce._ranges > 1
     assert found.attrition == want.attrition
@@ -80,7 +80,7 @@ def test_where_the_memory_is_too_little_persons_are_worked_at_in_more_ranges(peo
 def test_where_ranges_may_not_grow_it_says_so(people: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above: one range alone does not fit."""
     monkeypatch.setattr(study, "MOST_RANGES", 1)
-    with DuckDBBatch(people, memory=22 * MB, ranges=1, threads=1) as scarce, pytest.raises(TooLittleMemory):
+    with DuckDBBatch(people, memory=36 * MB, ranges=1, threads=1) as scarce, pytest.raises(TooLittleMemory):
         scarce.run([EVERY])
 
 
