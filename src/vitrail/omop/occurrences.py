@@ -110,6 +110,11 @@ def _null(name: str, of: str) -> exp.Expr:
     return col(name, of).is_(exp.null())
 
 
+def some_record(table: str) -> exp.Query:
+    """One row where a table has any, else none."""
+    return exp.select(exp.Literal.number(1).as_("n")).from_(exp.to_table(table)).limit(1)
+
+
 def given_rows() -> exp.Query:
     """``cohort_row`` of cohorts that are known already."""
     return select("SELECT cohort, person, start, finish, id FROM given_row")
@@ -269,7 +274,7 @@ def _records(form: Form) -> exp.Select:
 
 def _held(table: str, name: str) -> exp.Expr:
     """A column of a table as records show it; one that the Common Data Model does not have is null."""
-    column = TABLES[table].column(name)
+    column = next((each for each in (*TABLES[table].columns, *TABLES[table].earlier) if each.name == name), None)
     if column is None:
         return exp.cast(exp.null(), "BIGINT")
     return _finite(col(name)) if column.type == "float" else col(name)

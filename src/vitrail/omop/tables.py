@@ -32,13 +32,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell what and when."""
+    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell what and when.
+
+    ``earlier`` are columns of earlier versions, which cohorts may ask for and no snapshot holds.
+    """
 
     name: str
     columns: tuple[Column, ...]
     concept: str | None = None
     start: str | None = None
     end: str | None = None
+    earlier: tuple[Column, ...] = ()
 
     @property
     def key(self) -> str:
@@ -70,6 +74,12 @@ _WHAT_AND_WHEN = {
     "episode": ("episode_concept_id", "episode_start_date", "episode_end_date"),
 }
 """The columns of each table of events that tell what happened, when it began and when it ended."""
+_EARLIER = {
+    "drug_exposure": (
+        Column("effective_drug_dose", "float", required=False),
+        Column("dose_unit_concept_id", "id", required=False),
+    )
+}
 
 
 def _read() -> dict[str, Table]:
@@ -79,8 +89,12 @@ def _read() -> dict[str, Table]:
             required = row["required"] == "yes"
             column = Column(row["column"], row["type"], required, row["references"] or None, row["domain"] or None)  # type: ignore[arg-type]
             columns.setdefault(row["table"], []).append(column)
-    none = (None, None, None)
-    return {name: Table(name, tuple(held), *_WHAT_AND_WHEN.get(name, none)) for name, held in columns.items()}
+    return {name: _table(name, tuple(held)) for name, held in columns.items()}
+
+
+def _table(name: str, columns: tuple[Column, ...]) -> Table:
+    concept, start, end = _WHAT_AND_WHEN.get(name, (None, None, None))
+    return Table(name, columns, concept, start, end, _EARLIER.get(name, ()))
 
 
 CDM: Mapping[str, Table] = _read()
