@@ -90,7 +90,7 @@ _named = one_or_two({"any_of": _codes, "none_of": _codes, "within": _set, "outsi
 
 
 def coded(r: Random) -> Json:
-    return {"recorded": r.random() < 0.5} if r.random() < 0.15 else _named(r)
+    return {"recorded": r.random() < 0.5} if r.random() < 0.1 else _named(r)
 
 
 wording = one_or_two(dict.fromkeys(Wording.model_fields, one_of(("", "a", "b", "B", "%", "_"))))

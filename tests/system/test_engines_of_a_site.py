@@ -1,4 +1,4 @@
-"""A site answers with the engine that its `site.json` names: whichever it is, what leaves is the same to the last byte."""
+"""A site answers with the engine that its `site.json` names; what leaves is the same to the last byte."""
 
 import json
 import os

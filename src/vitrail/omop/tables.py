@@ -7,7 +7,7 @@ that it refers to, and the domain of the concepts that it may hold; the facts ar
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -145,3 +145,36 @@ EVENT_TABLE = {
     "death": "death",
 }
 """The table that holds a domain's events."""
+
+_VISIT_NAMES = {
+    "admitting_source_concept_id": "admitted_from_concept_id",
+    "admitting_source_value": "admitted_from_source_value",
+    "discharge_to_concept_id": "discharged_to_concept_id",
+    "discharge_to_source_value": "discharged_to_source_value",
+}
+NAMES_BEFORE_5_4 = {
+    "visit_occurrence": _VISIT_NAMES,
+    "visit_detail": {
+        **_VISIT_NAMES,
+        "visit_detail_parent_id": "parent_visit_detail_id",
+        "visit_start_date": "visit_detail_start_date",
+        "visit_end_date": "visit_detail_end_date",
+        "visit_type_concept_id": "visit_detail_type_concept_id",
+    },
+    "procedure_occurrence": {"qualifier_source_value": "modifier_source_value"},
+}
+"""Columns that later versions renamed: CDM 5.4 (https://ohdsi.github.io/CommonDataModel/cdm54Changes.html); 5.3.1,
+which gave VISIT_DETAIL names of its own; and 5.3.0, which put the modifier of a procedure right
+(https://github.com/OHDSI/CommonDataModel/releases)."""
+
+
+def current_name(of: Table, name: str) -> str:
+    """The name of a column in CDM 5.4, whatever version and letter case ``name`` is from."""
+    return NAMES_BEFORE_5_4.get(of.name, {}).get(name.lower(), name.lower())
+
+
+def current_names(of: Table, names: Sequence[str]) -> dict[str, str]:
+    """The names in CDM 5.4 of a table's columns; one that it has under both names keeps the earlier there."""
+    own = {name.lower() for name in names}
+    current = {name: current_name(of, name) for name in names}
+    return {name: name.lower() if now in own else now for name, now in current.items()}

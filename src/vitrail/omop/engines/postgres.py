@@ -31,7 +31,7 @@ from vitrail.omop.address import Address
 from vitrail.omop.engines.study import DatabaseBatch, Persons
 from vitrail.omop.sheets import Kind, Sheet
 from vitrail.omop.sql import sql
-from vitrail.omop.tables import Column, Type
+from vitrail.omop.tables import CDM, Column, Type, current_names
 
 if TYPE_CHECKING:
     import psycopg
@@ -190,7 +190,8 @@ def _tables(db: "psycopg.Connection[Any]", schema: str) -> dict[str, Found]:
     for name in dict.fromkeys(row[0] for row in found):
         if name.lower() in tables:
             raise SourceError(f"The database has two tables for {name.lower()}.", "Keep one of them.")
-        columns = tuple((column.lower(), column, kind) for of, column, kind in found if of == name)
+        held = current_names(CDM[name.lower()], [column for of, column, _ in found if of == name])
+        columns = tuple((held[column], column, kind) for of, column, kind in found if of == name)
         tables[name.lower()] = Found(schema, name, columns)
     return tables
 

@@ -27,6 +27,7 @@ from vitrail.errors import EngineError, SourceError
 from vitrail.omop import events
 from vitrail.omop.engines.study import DatabaseBatch, Persons
 from vitrail.omop.sheets import Kind, Sheet
+from vitrail.omop.tables import CDM, current_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -80,7 +81,7 @@ class SparkDatabase:
             frame = _source(self._session, name, address)
             if frame is None:
                 return None
-            frame = frame.toDF(*(each.lower() for each in frame.columns))
+            frame = frame.toDF(*current_names(CDM[name], frame.columns).values())
             frame.createOrReplaceTempView(f"source_{name}")
             return tuple(frame.columns)
 
