@@ -1,5 +1,6 @@
 """What a definition says reaches the database as rows of tables, never as part of a statement."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import sqlglot
 
 from tests.engines import duckdb_batch
+from vitrail.omop.cohorts import Steps, ended
 from vitrail.omop.engines import Answer, locked, spark
 from vitrail.omop.occurrences import Form, occurrences
 from vitrail.study.cohort import Cohort
@@ -82,6 +84,13 @@ def test_a_limit_of_another_kind_is_another_condition(statements: list[str]) -> 
     statements.clear()
     asked("1", HOSTILE, 11, 5, gender={"any_of": [8507]})
     assert one != shapes(statements)
+
+
+def test_spark_is_asked_for_the_least_of_several_numbers_alone() -> None:
+    steps = Steps(*[False] * 8)
+    for each in (steps, replace(steps, censored=True), replace(steps, exposed=True, censored=True)):
+        statement = sqlglot.parse_one(spark._text(ended, each), dialect="spark")
+        assert all(least.expressions for least in statement.find_all(sqlglot.exp.Least, sqlglot.exp.Greatest))
 
 
 @pytest.mark.parametrize("moved", [False, True])
