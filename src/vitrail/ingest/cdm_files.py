@@ -28,7 +28,7 @@ _WHOLE = "U?(TINY|SMALL|BIG)?INT(EGER)?|U?INTEGER"
 _FITTING: Mapping[Type, re.Pattern[str]] = {
     "id": re.compile(_WHOLE),
     "int": re.compile(_WHOLE),
-    "float": re.compile(rf"{_WHOLE}|DOUBLE|DECIMAL.*"),
+    "float": re.compile(rf"{_WHOLE}|FLOAT|DOUBLE|DECIMAL.*"),
     "date": re.compile("DATE"),
     "datetime": re.compile("DATE|TIMESTAMP"),
     "str": re.compile(rf"VARCHAR|{_WHOLE}"),

@@ -1,6 +1,6 @@
 """What a definition says reaches the database as rows of tables, never as part of a statement."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
@@ -87,7 +87,7 @@ def test_a_limit_of_another_kind_is_another_condition(statements: list[str]) -> 
 
 
 def test_spark_is_asked_for_the_least_of_several_numbers_alone() -> None:
-    steps = Steps(*[False] * 8)
+    steps = Steps(*[False] * len(fields(Steps)))
     for each in (steps, replace(steps, censored=True), replace(steps, exposed=True, censored=True)):
         statement = sqlglot.parse_one(spark._text(ended, each), dialect="spark")
         assert all(least.expressions for least in statement.find_all(sqlglot.exp.Least, sqlglot.exp.Greatest))

@@ -14,12 +14,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrail.errors import StudyError
+from vitrail.errors import StudyError, TooLittleMemory
 from vitrail.omop import events, occurrences
 from vitrail.omop.attributes import TABLE, earlier, not_held
 from vitrail.omop.covariates import features, histories, matrix, people
 from vitrail.omop.engines import Answer, CohortRows, Dates, Step, batch
 from vitrail.omop.engines.features import find_features
+from vitrail.omop.engines.means import MOST_RANGES
 from vitrail.omop.feature_table import FeatureTable
 from vitrail.omop.limits import attributes
 from vitrail.omop.plan import Bare, CohortNode, Plan, plan_of
@@ -76,8 +77,18 @@ class DatabaseBatch(ABC):
         return self.answers(plan_of(definitions)) if definitions else {}
 
     def answers(self, plan: Plan) -> dict[str, Answer]:
-        """The answer to each definition of a plan, by its id."""
+        """The answer to each definition of a plan, by its id; in more ranges where the memory is too little."""
         self._check(plan)
+        while True:
+            try:
+                return self._answers(plan)
+            except TooLittleMemory:
+                if self._ranges >= MOST_RANGES:
+                    raise
+                self._ranges *= 2
+                batch.forget(self.database)
+
+    def _answers(self, plan: Plan) -> dict[str, Answer]:
         batch.prepare(self.database, plan)
         found: list[batch.Found] = []
         before = np.zeros(len(plan.cohorts), dtype=np.int64)
