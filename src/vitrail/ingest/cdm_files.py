@@ -14,13 +14,13 @@ from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.fields import WANTED
-from vitrail.ingest.omop import current_name, find_tables, stage_table, table_relation
+from vitrail.ingest.omop import find_tables, stage_table, table_relation
 from vitrail.ingest.reading import Staged
 from vitrail.ingest.relations import Relation
 from vitrail.ingest.typed import readable, typed
 from vitrail.omop.events import TABLES_READ, columns_needed, columns_read
 from vitrail.omop.sql import Node, column, run, sql
-from vitrail.omop.tables import TABLES, Column, Type
+from vitrail.omop.tables import TABLES, Column, Type, current_name
 
 STAGING = "staging.duckdb"
 

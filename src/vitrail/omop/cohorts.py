@@ -338,7 +338,9 @@ def ended(steps: Steps) -> exp.Query:
                 build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False
             )
             ends.append(_or_never(col("finish", name)))
-    query = query.select(exp.Least(this=ends[0], expressions=ends[1:]).as_("finish"))
+    # the least of one number alone is none that Spark knows
+    finish = ends[0] if len(ends) == 1 else exp.Least(this=ends[0], expressions=ends[1:])
+    query = query.select(finish.as_("finish"))
     return select("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
 
 

@@ -75,7 +75,7 @@ def columns_read(table: str) -> tuple[Column, ...]:
         if of == table:
             main = (found.key, "person_id", concept_column(table), found.start, found.end)
             names |= {*COLUMNS[domain].values(), *(name for name in main if name)}
-    return tuple(column for column in found.columns if column.name in names)
+    return tuple(column for column in (*found.columns, *found.earlier) if column.name in names)
 
 
 def columns_needed(table: str) -> tuple[Column, ...]:

@@ -50,6 +50,10 @@ class DuckDBBatch(DatabaseBatch):
         """Give back the memory; the engine answers no more."""
         self._locked.close()
 
+    def lacks(self, table: str, column: str) -> bool:
+        """Whether an OMOP table is there, and without a column."""
+        return table in self._held and column not in self._held[table].columns
+
     def read(self, persons: Persons) -> None:
         """Let the views show a range of persons."""
         for name in events.TABLES_READ:
