@@ -387,7 +387,7 @@ def eras() -> exp.Query:
               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last
           FROM ended)
         SELECT cohort, person, start,
-          LEAD(before, 1, last) OVER (PARTITION BY cohort, person, bound ORDER BY start) AS finish,
+          COALESCE(LEAD(before) OVER (PARTITION BY cohort, person, bound ORDER BY start), last) AS finish,
           closes AS observed_until, domain, id, concept
         FROM reached WHERE before IS NULL OR before + pad < start""")
 
