@@ -28,12 +28,19 @@ Climb = Mapping[int, list[int]]
 class Lookup:
     """What becomes of a column: ``value`` of a row ``t`` that is joined with ``join``, where that is needed.
 
-    ``changed`` is how many values that changes; None where it has not been counted.
+    ``changed`` is how many values that changes; None where it has not been counted. ``of`` is a column, made of the row
+    and what is joined, that the value speaks of instead of the join.
     """
 
     value: Node
     join: tuple[Node, Node] | None = None
     changed: int | None = 0
+    of: Node | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether all rows get the same value."""
+        return self.value.find(exp.Column) is None
 
 
 def as_it_is(of: str) -> Lookup:
@@ -124,17 +131,15 @@ def draw_in(db: duckdb.DuckDBPyConnection, of: Asked) -> Lookup:
     None is kept where fewer than k people have one, nor where the two ends cross, for all would get the value of one
     person. Values compare within a concept and a unit.
     """
-    into, name = table(f"{of.name} bounds", "ruled"), f"of {of.name}"
-    bounds(db, BASIS, of, into)
-    value = sql(
-        "CASE WHEN :v IS NOT NULL AND :low <= :high THEN :drawn END",
+    into, name, drawn = table(f"{of.name} bounds", "ruled"), f"of {of.name}", f"{of.name} drawn in"
+    within = sql(
+        "CASE WHEN :v IS NOT NULL AND :low <= :high THEN least(greatest(:v, :low), :high) END",
         v=column(of.name, "t"),
         low=column("low", name),
         high=column("high", name),
-        drawn=rounded(sql("least(greatest(:v, :low), :high)", v=column(of.name, "t"), low=column("low", name),
-                          high=column("high", name))),
-    )  # fmt: skip
-    return Lookup(value, bounded(of, into), None)
+    )
+    bounds(db, BASIS, of, into)
+    return Lookup(rounded(column(drawn, "t")), bounded(of, into), None, exp.alias_(within, drawn, quoted=True))
 
 
 def rounded(value: Node) -> Node:
