@@ -18,7 +18,7 @@ from vitrail.deid.columns import ACTIONS, action
 from vitrail.deid.notes import clean_notes
 from vitrail.deid.persons import OPTED_OUT, PERSONS
 from vitrail.deid.profile import Profile
-from vitrail.deid.sharing import Asked, learn, renew
+from vitrail.deid.sharing import Asked, everything, learn, renew
 from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
 from vitrail.omop.snapshot import File, Removed, Ruled, counted_values, described
@@ -151,7 +151,7 @@ class Writer:
 
     def _empty(self, of: Table, rows: Node, filled: Mapping[str, int]) -> dict[str, rare.Lookup]:
         """The columns without a value, which nothing is asked of, nor sorted with the others."""
-        types = {name: kind for name, kind, *_ in run(self.db, "DESCRIBE :q", q=_all(rows))}
+        types = {name: kind for name, kind, *_ in run(self.db, "DESCRIBE :q", q=everything(rows))}
         types |= {each.name: "INTEGER" for each in self.columns[of.name] if _refers(of, each)}
         empty = [each.name for each in self.columns[of.name] if not filled[each.name]]
         return {name: rare.Lookup(exp.cast(exp.null(), types[name], dialect="duckdb")) for name in empty}
@@ -168,7 +168,7 @@ class Writer:
                     if self.profile.rare}  # fmt: skip
         asked = {each.name: each for each in self._asked(of, columns)}
         made = of.name in MADE
-        given, moved = (rows, _all) if made else (table(of.name, "extract"), partial(self._moved, of))
+        given, moved = (rows, everything) if made else (table(of.name, "extract"), partial(self._moved, of))
         whole = learn(self.db, given, moved, list(asked.values()), count, self.profile.rare) if asked else True
         return {name: self._lookup(of, each, kept, whole) for name, each in asked.items()}
 
@@ -213,7 +213,7 @@ class Writer:
     def _keyed(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Subquery:
         """The rows as they become, with the source's key."""
         query = exp.select(exp.alias_(column(of.key, "t"), of.key), *_values(lookups))
-        return _joined(query, rows, lookups).subquery("k")
+        return rare.joined(query, rows, lookups).subquery("k")
 
     def _sort(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup], marked: Sequence[str]) -> Node:
         """A table of the rows as they become, in their order, which DuckDB keeps: ``rowid`` tells it.
@@ -230,7 +230,7 @@ class Writer:
             query = query.select(exp.alias_(differs, _mark(name), quoted=True))
         if of.name in REFERRED:
             query = query.select("source")
-        query = query.from_(_joined(values, rows, lookups).subquery("v")).order_by(*self._order(of))
+        query = query.from_(rare.joined(values, rows, lookups).subquery("v")).order_by(*self._order(of))
         run(self.db, "CREATE TABLE :s AS :q", s=table(of.name, "sorted"), q=query)
         return table(of.name, "sorted")
 
@@ -334,10 +334,6 @@ def _progress(rows: int, done: int, of: int, seconds: float) -> str:
     return f"{rows:,} rows, {100 * done // of} % done, {pace:,.0f} rows/s, about {(of - done) / pace:.0f} s left"
 
 
-def _all(rows: Node) -> exp.Select:
-    return exp.select("*").from_(exp.alias_(rows.copy(), "t", table=True))
-
-
 def _of_persons(of: Table) -> bool:
     return "person" in ACTIONS[of.name].values()
 
@@ -379,24 +375,6 @@ def _mark(of: str) -> str:
 def _instead(of: Column) -> Node:
     """What stands where a value that few people share stood."""
     return sql("0") if of.references == "concept" else exp.null()
-
-
-def _joined(query: exp.Select, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Select:
-    """``query`` of ``rows``, called ``t``, with what is looked up for each. What a value is worked out of stands in
-    ``t`` by then: DuckDB works an expression out anew wherever it stands within a CASE."""
-    made = [each.of for each in lookups.values() if each.of is not None]
-    if made:
-        within = exp.select("t.*", *made).from_(exp.alias_(rows.copy(), "t", table=True))
-        rows = _looked_up(within, [each for each in lookups.values() if each.of is not None]).subquery()
-    query = query.from_(exp.alias_(rows.copy(), "t", table=True))
-    return _looked_up(query, [each for each in lookups.values() if each.of is None])
-
-
-def _looked_up(query: exp.Select, lookups: Sequence[rare.Lookup]) -> exp.Select:
-    for each in lookups:
-        if each.join is not None:
-            query = query.join(each.join[0].copy(), on=each.join[1].copy(), join_type="left")
-    return query
 
 
 def _dropped(of: Table) -> list[Ruled]:

@@ -5,7 +5,7 @@ Each function says what becomes of one column of the rows ``t`` of a table, as a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,26 @@ class Lookup:
     def constant(self) -> bool:
         """Whether all rows get the same value."""
         return self.value.find(exp.Column) is None
+
+
+def joined(query: exp.Select, rows: Node, lookups: Mapping[str, Lookup]) -> exp.Select:
+    """``query`` of ``rows``, called ``t``, with what is looked up for each.
+
+    What a value is worked out of stands in ``t`` by then: DuckDB works it out anew wherever it stands within a CASE.
+    """
+    made = {name: each.of for name, each in lookups.items() if each.of is not None}
+    if made:
+        within = exp.select("t.*", *made.values()).from_(exp.alias_(rows.copy(), "t", table=True))
+        rows = _looked_up(within, [lookups[name] for name in made]).subquery()
+    query = query.from_(exp.alias_(rows.copy(), "t", table=True))
+    return _looked_up(query, [each for name, each in lookups.items() if name not in made])
+
+
+def _looked_up(query: exp.Select, lookups: Sequence[Lookup]) -> exp.Select:
+    for each in lookups:
+        if each.join is not None:
+            query = query.join(each.join[0].copy(), on=each.join[1].copy(), join_type="left")
+    return query
 
 
 def as_it_is(of: str) -> Lookup:

@@ -55,6 +55,11 @@ def renew(db: duckdb.DuckDBPyConnection) -> None:
     run(db, "CREATE SCHEMA ruled")
 
 
+def everything(rows: Node) -> exp.Select:
+    """All of ``rows``: for :func:`learn`, those that have been moved already."""
+    return exp.select("*").from_(exp.alias_(rows.copy(), "t", table=True))
+
+
 def learn(
     db: duckdb.DuckDBPyConnection,
     given: Node,
