@@ -80,7 +80,7 @@ class Writer:
         moved = self._moved(of, table(of.name, "extract"))
         run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=moved)
         changed = self._rows_ruled(of, rows) if made else {}
-        filled = self._filled(of)
+        filled = self._filled(of, count)
         lookups = self._lookups(of, rows, filled, count)
         if of.name == "location" and self.profile.rare:
             places.leave_one_of_each(self.db, rows, self._keyed(of, rows, lookups))
@@ -133,11 +133,12 @@ class Writer:
         states = int(run(self.db, "SELECT count(state) FROM :t", t=rows)[0][0])
         return {"state": states, "zip": places.leave_out_small_places(self.db, rows)}
 
-    def _filled(self, of: Table) -> dict[str, int]:
-        """How many values each column of the extract has."""
-        counts = exp.select(*(sql("count(:c)", c=column(each.name)) for each in self.columns[of.name]))
-        found = run(self.db, counts.from_(table(of.name, "extract")))[0]
-        return {each.name: int(count) for each, count in zip(self.columns[of.name], found, strict=True)}
+    def _filled(self, of: Table, count: int) -> dict[str, int]:
+        """How many values each column of the extract has: one in every row where OMOP requires it."""
+        columns = self.columns[of.name]
+        counts = exp.select(*(sql("count(:c)", c=column(each.name)) for each in columns if not each.required))
+        found = iter(run(self.db, counts.select("count(*)").from_(table(of.name, "extract")))[0])
+        return {each.name: count if each.required else int(next(found)) for each in columns}
 
     def _lookups(self, of: Table, rows: Node, filled: Mapping[str, int], count: int) -> dict[str, rare.Lookup]:
         """What becomes of each column, but of the key. One without a value has none under any rule."""
