@@ -13,8 +13,8 @@ What the words leave open is settled here, the same for every engine:
 * Of two ``person`` rows of one person, the earlier year of birth counts, and each sex, race and ethnicity that one of
   them has. The same holds of two rows of one provider, care site or visit.
 * Concept id 0 ("no matching concept") is in a concept set only where that names it. A concept is its own descendant,
-  whether or not ``concept_ancestor`` says so. Where a site has a vocabulary (rows of ``concept``), a concept that is not
-  in it is in no concept set, and an invalid one only where it is named itself. (circe-be's concept sets.)
+  whether or not ``concept_ancestor`` says so. Where a site has a vocabulary (rows of ``concept``), a concept that is
+  not in it is in no concept set, and an invalid one only where it is named itself. (circe-be's concept sets.)
 """
 
 import math
