@@ -27,6 +27,7 @@ PUNCTUATION = (
     | {"∕": "/", "⁄": "/"}
 )
 
+_OTHER = re.compile(r"[^\x00-\x7f]")
 INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -66,7 +67,7 @@ def folded(text: str) -> Mapped:
     if text.isascii() and not INVISIBLE.search(text):
         return Mapped(text)
     if all(len(fold(character)) == 1 for character in set(text)):
-        return Mapped("".join(map(fold, text)))
+        return Mapped(_OTHER.sub(lambda match: fold(match[0]), text))
     return assembled((fold(character), at, at + 1) for at, character in enumerate(text))
 
 

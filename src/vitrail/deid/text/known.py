@@ -30,6 +30,7 @@ _DROPPED = listed("""
     mr mrs ms dr miss jr sr md prof ii iii iv phd rn
 """)
 _MIXED = re.compile(r"(?<![a-z0-9!|$])[a-z0-9]{0,24}[!|$][a-z0-9!|$]{0,24}")
+_ALONE = re.compile(r"[ .][a-z](?![a-z0-9])[ .]{1,2}[a-z](?![a-z0-9])")
 _LETTERS = re.compile(r"(?<![a-z0-9])[a-z](?:[ .]{1,2}[a-z](?![a-z0-9])){2,30}")
 
 
@@ -139,9 +140,9 @@ def find_known(page: Page, sought: Matcher) -> Iterator[Span]:
 
 def _marked(page: Page, sought: Matcher) -> dict[int, tuple[Category, bool]]:
     """By word: the category of what it may be, and whether it is that even alone."""
-    words, seen = lexicon(), dict[str, tuple[Category, bool] | None]()
+    words, seen, unmet = lexicon(), dict[str, tuple[Category, bool] | None](), sought.forms.isdisjoint
     marks: dict[int, tuple[Category, bool]] = {}
-    met = {word for word in page.spots if not sought.forms.isdisjoint(forms(word))}
+    met = {word for word, made in zip(page.spots, map(forms, page.spots), strict=True) if not unmet(made)}
     for index in page.where(met):
         word = page.words[index]
         if word in sought.parts:
@@ -245,7 +246,7 @@ def _across(page: Page, sought: Matcher) -> Iterator[Span]:
         found = sought.confused.get(misread(match[0]))
         if found and len(match[0]) > 3 and not match[0].isdigit():
             yield Span(match.start(), match.end(), found, "known")
-    for match in _LETTERS.finditer(page.low):
+    for match in _LETTERS.finditer(page.low) if _ALONE.search(page.low) else ():
         word = SIGNS.sub("", match[0])
         if word in sought.parts or word in sought.joined:
             yield Span(match.start(), match.end(), "NAME", "known")

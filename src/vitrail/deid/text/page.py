@@ -2,7 +2,6 @@
 
 import re
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +9,9 @@ from itertools import accumulate
 
 from vitrail.deid.text.lexicon import lexicon
 
-_WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
+_WORD = re.compile(r"([^\W_]+|[^\w\s]|_)")
 _PIECE = re.compile(r"[a-z0-9]+")
+_DIGITS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Page:
     def flat(self) -> bool:
         """Whether capitals say nothing here: (nearly) all letters are of one case."""
         firsts = [each[0] for each in self.raw]
-        capitals = sum(map(str.isupper, firsts))
-        shouted = sum(map(str.isupper, self.raw))
         letters = sum(map(str.isalpha, firsts))
-        return letters > 0 and (capitals == 0 or shouted > 0.8 * letters)
+        if not any(map(str.isupper, firsts)):
+            return letters > 0
+        return letters > 0 and sum(map(str.isupper, self.raw)) > 0.8 * letters
 
     def where(self, sought: AbstractSet[str]) -> list[int]:
         """The indices of the words that are sought."""
@@ -45,22 +45,23 @@ class Page:
     @cached_property
     def spots(self) -> dict[str, list[int]]:
         """The indices of each word."""
-        spots: dict[str, list[int]] = defaultdict(list)
+        spots: dict[str, list[int]] = {}
         for index, word in enumerate(self.words):
-            spots[word].append(index)
-        return dict(spots)
-
-    def place(self, number: int) -> int:
-        """Where a letter or digit stands, by its number among those of the text, signs and spaces left out."""
-        before, starts = self._pieces
-        piece = bisect_right(before, number) - 1
-        return starts[piece] + number - before[piece]
+            if word in spots:
+                spots[word].append(index)
+            else:
+                spots[word] = [index]
+        return spots
 
     @cached_property
-    def _pieces(self) -> tuple[list[int], list[int]]:
-        """For each run of letters and digits: how many of them are before it, and where it begins."""
-        runs = [match.span() for match in _PIECE.finditer(self.low)]
-        return list(accumulate((end - start for start, end in runs), initial=0)), [start for start, _ in runs]
+    def squeezed(self) -> "Squeezed":
+        """The letters and digits of the text, without signs and spaces."""
+        return squeezed(self.low, _PIECE)
+
+    @cached_property
+    def digits(self) -> "Squeezed":
+        """The digits of the text alone."""
+        return squeezed(self.low, _DIGITS)
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -96,8 +97,31 @@ class Page:
         return len(word) > 2 and self.flat
 
 
+@dataclass(frozen=True)
+class Squeezed:
+    """Runs of a text put together. By run: ``before``, how many characters are in those before it, and ``starts``,
+    where it stood."""
+
+    text: str
+    before: list[int]
+    starts: list[int]
+
+    def place(self, at: int) -> int:
+        """Where a character of the squeezed text stood."""
+        run = bisect_right(self.before, at) - 1
+        return self.starts[run] + at - self.before[run]
+
+
+def squeezed(text: str, run: re.Pattern[str]) -> Squeezed:
+    """What of ``text`` is of the runs."""
+    runs = [(match[0], match.start()) for match in run.finditer(text)]
+    texts = [each for each, _ in runs]
+    return Squeezed("".join(texts), list(accumulate(map(len, texts), initial=0)), [start for _, start in runs])
+
+
 def page(text: str) -> Page:
     """``text``, folded already, as a page."""
-    matches = list(_WORD.finditer(text))
-    raw = [match.group() for match in matches]
-    return Page(text, text.lower(), raw, [each.lower() for each in raw], [match.start() for match in matches])
+    pieces = _WORD.split(text)
+    starts = list(accumulate(map(len, pieces), initial=0))
+    raw = pieces[1::2]
+    return Page(text, text.lower(), raw, list(map(str.lower, raw)), starts[1:-1:2])

@@ -73,8 +73,8 @@ def find_people(page: Page) -> Iterator[Span]:
 def _strangers(page: Page) -> Iterator[Span]:
     """Two to four capital words side by side that no list has: hardly anything but a name is written so."""
     lists, done = lexicon(), -1
-    for index, raw in enumerate(page.raw):
-        if index <= done or not (raw[0].isupper() and len(raw) > 2 and raw.istitle() and raw.isalpha()):
+    for index in [at for at, raw in enumerate(page.raw) if raw.istitle()]:
+        if index <= done:
             continue
         last = index
         while last < len(page.raw) and last - index < 4 and _strange(page, last, index, lists):

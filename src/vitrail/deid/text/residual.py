@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from vitrail.deid.text.spans import Known, Span
 
@@ -45,7 +46,7 @@ def residual(text: str, spans: Iterable[Span], known: Known | None, common: froz
 
 def _left(text: str, spans: Iterable[Span]) -> str:
     out, at = [], 0
-    for span in sorted(spans):
+    for span in sorted(spans, key=attrgetter("start", "end")):
         out.append(text[at : span.start])
         at = max(at, span.end)
     return GONE.join([*out, text[at:]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 Category = Literal["NAME", "DATE", "LOCATION", "ID", "CONTACT", "AGE"]
@@ -49,7 +50,7 @@ class Cleaned:
 def merged(found: Iterable[Span]) -> list[Span]:
     """Spans that overlap become one, under the category and method of what is known, then of the longest."""
     out: list[Span] = []
-    for span in sorted(found):
+    for span in sorted(found, key=attrgetter("start", "end", "category", "method")):
         if out and span.start < out[-1].end:
             out[-1] = _both(out[-1], span)
         else:
