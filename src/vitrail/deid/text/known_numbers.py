@@ -79,7 +79,7 @@ def find_numbers(page: Page, sought: Numbers) -> Iterator[Span]:
         return
     for word in {page.words[index] for index in page.numbers}:
         if len(word) > 4:
-            for _, category in alike(word.translate(MISREAD_DIGITS), sought.near):
+            for category in {category for _, category in alike(word.translate(MISREAD_DIGITS), sought.near)}:
                 yield from (Span(page.starts[at], page.end(at), category, "known") for at in page.spots[word])
     for match in _grouped(page.low):
         if sum(map(str.isdigit, match[0])) > 3:
@@ -106,9 +106,9 @@ def _with_a_slip(match: re.Match[str], sought: Numbers) -> Iterator[Span]:
     """A number in groups that is one of those sought, or one edit from it."""
     compact = SIGNS.sub("", match[0]).translate(MISREAD_DIGITS)
     digits = SIGNS.sub("", match["number"]).translate(MISREAD_DIGITS)
-    for _, category in alike(digits, sought.near):
+    for category in {category for _, category in alike(digits, sought.near)}:
         yield Span(match.start("number"), match.end(), category, "known")
-    for _, category in alike(compact, sought.near):
+    for category in {category for _, category in alike(compact, sought.near)}:
         yield Span(match.start(), match.end(), category, "known")
 
 

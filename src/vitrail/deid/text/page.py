@@ -37,6 +37,11 @@ class Page:
             return letters > 0
         return letters > 0 and sum(map(str.isupper, self.raw)) > 0.8 * letters
 
+    @cached_property
+    def capitals(self) -> list[int]:
+        """The indices of the words with a capital, where capitals say something."""
+        return [] if self.flat else [index for index, raw in enumerate(self.raw) if raw[0].isupper()]
+
     def where(self, sought: AbstractSet[str]) -> list[int]:
         """The indices of the words that are sought."""
         spots = self.spots

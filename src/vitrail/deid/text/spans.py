@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Category = Literal["NAME", "DATE", "LOCATION", "ID", "CONTACT", "AGE"]
 
@@ -13,9 +12,11 @@ METHODS = ("known", "dictionary", "rule", "tagger")
 """The levers, strongest first. Of spans of one length, the stronger lever names the category."""
 
 
-@dataclass(frozen=True, order=True)
-class Span:
-    """A stretch of text that identifies somebody: code points ``start`` to ``end`` (exclusive), and who found it."""
+class Span(NamedTuple):
+    """A stretch of text that identifies somebody: code points ``start`` to ``end`` (exclusive), and who found it.
+
+    A tuple, for a note makes and sorts many.
+    """
 
     start: int
     end: int
@@ -50,7 +51,7 @@ class Cleaned:
 def merged(found: Iterable[Span]) -> list[Span]:
     """Spans that overlap become one, under the category and method of what is known, then of the longest."""
     out: list[Span] = []
-    for span in sorted(found, key=attrgetter("start", "end", "category", "method")):
+    for span in sorted(found):
         if out and span.start < out[-1].end:
             out[-1] = _both(out[-1], span)
         else:
