@@ -45,7 +45,9 @@ class Page:
     def where(self, sought: AbstractSet[str]) -> list[int]:
         """The indices of the words that are sought."""
         spots = self.spots
-        return sorted(index for word in spots.keys() & sought for index in spots[word])
+        small = len(sought) < len(spots)
+        met = [word for word in sought if word in spots] if small else [word for word in spots if word in sought]
+        return sorted([index for word in met for index in spots[word]])
 
     @cached_property
     def spots(self) -> dict[str, list[int]]:
