@@ -118,8 +118,8 @@ def find_codes(page: Page) -> Iterator[Span]:
     for index in page.where(_ANNOUNCING):
         yield from _after_key(page, index, page.words[index])
     reached = 0
-    begins = (index for index in page.numbers if page.raw[index][0].isalnum() or page.raw[index] in "+(*#")
-    for index in sorted({*begins, *_before_signs(page), *page.where(_OLD)}):
+    signs = [index for index in page.signs if page.raw[index] in "+(*#"]
+    for index in sorted({*page.numbers, *signs, *_before_signs(page), *page.where(_OLD)}):
         start = page.starts[index]
         found = _at(page, index, page.words[index]) if start >= reached else None
         if found is not None:
@@ -134,7 +134,7 @@ _OLD = listed("aged age turned turning turns ninety one a x xxx")
 
 def _before_signs(page: Page) -> Iterator[int]:
     """The capital letters before a hyphen, a slash or a number sign, with which a code may begin."""
-    return (index - 1 for index in page.numbers if index and page.raw[index] in "-#/" and _dashed(page, index - 1))
+    return (index - 1 for index in page.signs if index and page.raw[index] in "-#/" and _dashed(page, index - 1))
 
 
 def _at(page: Page, index: int, word: str) -> tuple[int, int, Category] | None:
@@ -266,6 +266,8 @@ def _digits(text: str) -> int:
 def _after_key(page: Page, index: int, word: str) -> Iterator[Span]:
     """What a word announces: 'MRN: …', 'policy number …', 'call …'."""
     low, start = page.low, page.starts[index]
+    if word not in _DIGITLESS and not page.digits_within(start, FARTHEST):
+        return
     if word in _CALLS:
         match = _CALL.match(low, start)
         if match and (
@@ -285,11 +287,17 @@ def _after_key(page: Page, index: int, word: str) -> Iterator[Span]:
         return
     told = word in _ALWAYS or bool(_TOLD.search(said[len(word) :])) or value.startswith("#")
     least = 3 if told and word not in _LOOSE else 5
-    if digits >= least or (told and word in ("mrn", "vin") and "-" in value):
+    if digits >= least or (told and word in _DIGITLESS and "-" in value):
         # 'patient ID: 12' says what it is by its label alone; what 'MRN' says is the same for everybody
         start = start if word in _OWNING and re.search(r"\bid\b|#", said) else match.start("value")
         yield Span(start, match.end("value"), "ID", "rule")
 
+
+FARTHEST = 140
+"""Characters from a word that announces a number within which the number begins, by the patterns."""
+
+_DIGITLESS = ("mrn", "vin")
+"""What these announce may be without digits."""
 
 _OWNING = listed("patient pt site study subject case")
 _LOOSE = listed("""

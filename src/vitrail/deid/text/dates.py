@@ -146,7 +146,7 @@ def find_dates(page: Page) -> Iterator[Span]:
     reached = 0
     for index in sorted({*page.numbers, *page.where(_HEADS)}):
         start = page.starts[index]
-        if start < reached or not page.raw[index][0].isalnum():
+        if start < reached:
             continue
         end = _date_at(page, index, page.words[index])
         if end > start:

@@ -79,6 +79,8 @@ def fold(character: str) -> str:
     for table in (LOOKALIKES, SPELLED, PUNCTUATION):
         if character in table:
             return table[character]
+    if character.isdigit():
+        return str(unicodedata.digit(character))
     parts = [each for each in unicodedata.normalize("NFKD", character) if unicodedata.category(each) not in _UNSEEN]
     plain = "".join(LOOKALIKES.get(each, PUNCTUATION.get(each, each)) for each in parts)
     return plain if len(plain.lower()) == len(plain) else plain[:1] if len(plain[:1].lower()) == 1 else "?"

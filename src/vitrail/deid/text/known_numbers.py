@@ -174,13 +174,27 @@ def find_days(page: Page, sought: Days) -> Iterator[Span]:
     """Every place where one of the dates stands, in whatever layout, misread or not."""
     if not sought.days:
         return
-    for text in {page.low, _digits_read(page.low)}:
-        reached = 0
-        for digit in _DIGIT.finditer(text):
-            start = _date_start(text, digit.start(), reached)
-            if start is not None:
-                reached = digit.start() + 1
-                yield from _day_at(text, start, sought)
+    digits = page.digits.starts
+    yield from _days_in(page.low, digits, sought)
+    read = _digits_read(page.low)
+    if read != page.low:
+        other = (match.start() for match in _DIGIT.finditer(read))
+        changed = [at for at in other if read[_about(at)] != page.low[_about(at)]]
+        yield from _days_in(read, changed, sought)
+
+
+def _about(digit: int) -> slice:
+    """What a date may stretch over of which a digit is the first."""
+    return slice(max(0, digit - 1 - _LONGEST_MONTH), digit + 40)
+
+
+def _days_in(text: str, digits: Iterable[int], sought: Days) -> Iterator[Span]:
+    reached = 0
+    for digit in digits:
+        start = _date_start(text, digit, reached)
+        if start is not None:
+            reached = digit + 1
+            yield from _day_at(text, start, sought)
 
 
 def _digits_read(low: str) -> str:

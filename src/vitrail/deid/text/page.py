@@ -1,7 +1,7 @@
 """A folded text cut into words, which every lever reads."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +10,9 @@ from itertools import accumulate
 from vitrail.deid.text.lexicon import lexicon
 
 _WORD = re.compile(r"([^\W_]+|[^\w\s]|_)")
+_ASCII_WORD = re.compile(r"([a-zA-Z0-9]+|[^\sa-zA-Z0-9])")
+"""The same for texts of ASCII, and faster."""
+
 _PIECE = re.compile(r"[a-z0-9]+")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -72,8 +75,23 @@ class Page:
 
     @cached_property
     def numbers(self) -> list[int]:
-        """The indices of the words that are no mere letters: numbers, codes, signs."""
+        """The indices of the words that are no mere letters: numbers and codes."""
+        return [index for index in self._others if self.words[index][0].isalnum()]
+
+    @cached_property
+    def signs(self) -> list[int]:
+        """The indices of the words that are a sign."""
+        return [index for index in self._others if not self.words[index][0].isalnum()]
+
+    @cached_property
+    def _others(self) -> list[int]:
         return [index for index, word in enumerate(self.words) if not word.isalpha()]
+
+    def digits_within(self, start: int, most: int) -> bool:
+        """Whether a digit stands among the next ``most`` characters."""
+        starts = self.digits.starts
+        at = bisect_left(starts, start)
+        return at < len(starts) and starts[at] < start + most
 
     def begins_sentence(self, index: int) -> bool:
         """Whether a word is the first of its sentence or line, so that its capital says little."""
@@ -128,7 +146,7 @@ def squeezed(text: str, run: re.Pattern[str]) -> Squeezed:
 
 def page(text: str) -> Page:
     """``text``, folded already, as a page."""
-    pieces = _WORD.split(text)
+    pieces = (_ASCII_WORD if text.isascii() else _WORD).split(text)
     starts = list(accumulate(map(len, pieces), initial=0))
     raw = pieces[1::2]
     return Page(text, text.lower(), raw, list(map(str.lower, raw)), starts[1:-1:2])
