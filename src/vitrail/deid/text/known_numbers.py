@@ -203,8 +203,9 @@ def _digits_read(low: str) -> str:
     for match in _DIGITAL.finditer(low):
         start = _back(low, match.start(), _JOINING, 10)
         begins = start == 0 or not (low[start - 1] in _JOINING or low[start - 1] in "0123456789")
-        if begins and not match[0].isdigit():
-            out += [low[at:start], low[start : match.end()].translate(MISREAD_DIGITS)]
+        word = low[start : match.end()]
+        if begins and not word.isdigit():
+            out += [low[at:start], word.translate(MISREAD_DIGITS)]
             at = match.end()
     return "".join([*out, low[at:]])
 
