@@ -1,6 +1,5 @@
 """Attacks on deidentified days and ids, each with a control in which the defence is off and the attack succeeds."""
 
-import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,6 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from tests.commands import bare_site
 from tests.extracts import LAST, extract
 from vitrail.deid import attacks
 from vitrail.deid.attacks import NO_GUESS, score
@@ -22,15 +22,6 @@ from vitrail.site.load import load
 PEOPLE, VISITS = 20_000, 12
 ENDS = (date.fromisoformat(LAST) - date(1970, 1, 1)).days
 _DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
-
-
-def site(path: Path) -> SiteDirectory:
-    (path / "keys").mkdir(parents=True)
-    (path / "snapshots").mkdir()
-    (path / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "north"}))
-    (path / "keys" / "secret").write_text("5a" * 32)
-    (path / "keys" / "secret").chmod(0o600)
-    return SiteDirectory.open(path)
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class Loaded:
 @pytest.fixture(scope="module", params=["expert-determination", "safe-harbor"])
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     path = tmp_path_factory.mktemp("deid")
-    origin, where = extract(path / "source", PEOPLE, VISITS), site(path / "site")
+    origin, where = extract(path / "source", PEOPLE, VISITS), bare_site(path / "site")
     return Loaded(where, origin, load(where, origin, format="omop", profile=request.param))
 
 
@@ -244,7 +235,7 @@ def test_seasons_are_not_hidden() -> None:
 
 def test_twelve_snapshots_tell_no_more_than_one(tmp_path: Path) -> None:
     """The extract grows by a year each time; the days of who is in all of them stay where they were."""
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     origin = extract(tmp_path / "source", 400)
     first_days = []
     for number in range(12):

@@ -1,7 +1,6 @@
 """Real data through the mapping files of the example studies, against the raw files read by Python's csv module."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ import duckdb
 import numpy as np
 import pytest
 
+from tests.commands import bare_site
 from vitrail.omop.engines.duckdb import DuckDBEngine
 from vitrail.omop.snapshot import Snapshot
-from vitrail.site.directory import SiteDirectory
 from vitrail.site.load import load
 from vitrail.study.analyses.characterise import Characterise
 from vitrail.study.analyses.predict import Predict
@@ -23,12 +22,7 @@ HOSPITALS = {"cleveland": 303, "hungarian": 261, "switzerland": 46, "va": 130}
 
 
 def loaded(directory: Path, source: Path, studies: Path, mapping: str = "mapping.yaml") -> Snapshot:
-    (directory / "keys").mkdir(parents=True)
-    (directory / "snapshots").mkdir()
-    (directory / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "a-site"}))
-    (directory / "keys" / "secret").write_text("5a" * 32)
-    (directory / "keys" / "secret").chmod(0o600)
-    return load(SiteDirectory.open(directory), source, format="csv", profile="already-deidentified",
+    return load(bare_site(directory), source, format="csv", profile="already-deidentified",
                 mapping=studies / mapping, vocabulary=studies / "vocabulary")  # fmt: skip
 
 

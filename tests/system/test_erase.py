@@ -55,7 +55,7 @@ def test_who_opts_out_is_in_no_snapshot_and_stays_out(site: Path, tmp_path: Path
     before = current(site)
     held = persons(before)
     assert len(held) == PEOPLE
-    assert "3 persons left" in erase(site, tmp_path, *OUT)
+    assert "left the snapshot in use: 3." in erase(site, tmp_path, *OUT)
     after = current(site)
     assert len(persons(after)) == PEOPLE - 3
     assert persons(after) < held
@@ -98,7 +98,7 @@ def test_the_proof_says_that_it_is_of_the_load_and_how_many_left_since(site: Pat
 def test_erasing_twice_is_erasing_once(site: Path, tmp_path: Path) -> None:
     erase(site, tmp_path, *OUT)
     once = current(site).id
-    assert "0 persons left" in erase(site, tmp_path, *OUT)
+    assert "left the snapshot in use: 0." in erase(site, tmp_path, *OUT)
     assert current(site).id == once
 
 
@@ -150,6 +150,6 @@ def test_old_snapshots_are_destroyed_when_asked(site: Path, tmp_path: Path) -> N
     last = current(site)
     assert len([each for each in (site / "snapshots").iterdir() if each.is_dir()]) == 4
     said = run("site", "retain", site, "--keep", 2, "--key", site / "keys" / "steward.key")
-    assert "2 snapshots were destroyed" in said.out
+    assert "Snapshots that were destroyed: 2." in said.out
     assert current(site).id == last.id
     assert len([each for each in (site / "snapshots").iterdir() if each.is_dir()]) == 2

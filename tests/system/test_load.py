@@ -1,7 +1,6 @@
 """A site loads: the whole way from a source to the snapshot in use, with real files and a real database."""
 
 import csv
-import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.commands import bare_site
 from vitrail.errors import NodeError, SnapshotError, SourceError
 from vitrail.omop.snapshot import Snapshot, verified
 from vitrail.omop.tables import TABLES
@@ -17,15 +17,6 @@ from vitrail.site.load import load
 
 SECRET_NAME, SECRET_TIME, DAY = "Zebedee-Quux", "04:05:06", "2015-03-04"
 PEOPLE = 60
-
-
-def site(path: Path, secret: str = "5a" * 32) -> SiteDirectory:
-    (path / "keys").mkdir(parents=True)
-    (path / "snapshots").mkdir()
-    (path / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "north"}))
-    (path / "keys" / "secret").write_text(secret)
-    (path / "keys" / "secret").chmod(0o600)
-    return SiteDirectory.open(path)
 
 
 def write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -67,7 +58,7 @@ def table(snapshot: Snapshot, name: str, columns: str = "*") -> list[tuple[objec
 
 
 def test_a_snapshot_is_published_whole(tmp_path: Path, source: Path) -> None:
-    where, told = site(tmp_path / "site"), []
+    where, told = bare_site(tmp_path / "site"), []
     snapshot = loaded(where, source, progress=told.append)
     assert where.current_snapshot() == snapshot.path
     assert snapshot.path.name == snapshot.id.removeprefix("sha256:")[:16]
@@ -80,17 +71,17 @@ def test_a_snapshot_is_published_whole(tmp_path: Path, source: Path) -> None:
 
 
 def test_two_loads_of_one_source_give_one_snapshot(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     first, again = loaded(where, source), loaded(where, source)
-    elsewhere = loaded(site(tmp_path / "other"), source)
+    elsewhere = loaded(bare_site(tmp_path / "other"), source)
     assert first.id == again.id == elsewhere.id
     assert {path.name for path in where.snapshots.iterdir()} == {first.path.name, "current"}
-    assert loaded(site(tmp_path / "third", secret="00" * 32), source).id != first.id
+    assert loaded(bare_site(tmp_path / "third", secret="00" * 32), source).id != first.id
 
 
 def test_the_day_of_a_load_changes_nothing_but_what_lies_in_the_future(tmp_path: Path, source: Path) -> None:
     """Loaded on another day, the snapshot is the same; a date that was in the future then is counted then."""
-    where, then, now = site(tmp_path / "site"), date(2019, 1, 1), date(2026, 11, 23)
+    where, then, now = bare_site(tmp_path / "site"), date(2019, 1, 1), date(2026, 11, 23)
     future, past = loaded(where, source, today=then), loaded(where, source, today=now)  # observed until 2020-12-31
     assert future.manifest.files == past.manifest.files
     differing = {(each.name, each.field) for each in {*future.manifest.checks} ^ {*past.manifest.checks}}
@@ -100,7 +91,7 @@ def test_the_day_of_a_load_changes_nothing_but_what_lies_in_the_future(tmp_path:
 
 
 def test_a_person_keeps_the_id_when_others_come(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     before = set(table(loaded(where, source), "person", "person_id"))
     with (source / "person.csv").open("a") as file:
         file.write("999,8507,1980,0,0,x\n")
@@ -111,7 +102,7 @@ def test_a_person_keeps_the_id_when_others_come(tmp_path: Path, source: Path) ->
 
 def test_nothing_that_is_dropped_gets_through(tmp_path: Path, source: Path) -> None:
     """The canaries are in the source and in no byte of the snapshot, nor anywhere else in the site."""
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     snapshot = loaded(where, source)
     assert SECRET_NAME in (source / "person.csv").read_text()
     for path in where.path.rglob("*"):
@@ -130,7 +121,7 @@ def test_nothing_that_is_dropped_gets_through(tmp_path: Path, source: Path) -> N
 
 
 def test_records_are_numbered_anew_and_stay_linked(tmp_path: Path, source: Path) -> None:
-    snapshot = loaded(site(tmp_path / "site"), source)
+    snapshot = loaded(bare_site(tmp_path / "site"), source)
     visits = dict(table(snapshot, "visit_occurrence", "visit_occurrence_id, person_id"))
     assert sorted(visits) == list(range(1, PEOPLE + 1))
     events = table(snapshot, "condition_occurrence", "person_id, visit_occurrence_id")
@@ -144,14 +135,14 @@ def test_records_are_numbered_anew_and_stay_linked(tmp_path: Path, source: Path)
 
 
 def test_an_unknown_profile_is_refused_before_anything_is_read(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     with pytest.raises(SourceError, match="profile"):
         loaded(where, source, profile="none")
     assert not list(where.snapshots.iterdir())
 
 
 def test_a_failed_load_changes_nothing(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     before = loaded(where, source)
     (source / "condition_occurrence.csv").write_text('condition_occurrence_id,"person_id\n1,2\n')
     with pytest.raises(SourceError):
@@ -163,7 +154,7 @@ def test_a_failed_load_changes_nothing(tmp_path: Path, source: Path) -> None:
 
 
 def test_what_a_killed_load_left_is_removed(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     for left in (where.path / "staging" / "spill", where.snapshots / ".partial", where.snapshots / ".partial-damaged"):
         left.mkdir(parents=True)
         (left / "raw").write_text(SECRET_NAME)
@@ -174,7 +165,7 @@ def test_what_a_killed_load_left_is_removed(tmp_path: Path, source: Path) -> Non
 
 
 def test_a_damaged_snapshot_is_replaced_by_a_new_load(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     snapshot = loaded(where, source)
     path = snapshot.files["person"]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -184,7 +175,7 @@ def test_a_damaged_snapshot_is_replaced_by_a_new_load(tmp_path: Path, source: Pa
 
 
 def test_two_loads_at_once_are_refused(tmp_path: Path, source: Path) -> None:
-    where, refused = site(tmp_path / "site"), []
+    where, refused = bare_site(tmp_path / "site"), []
 
     def second(_: str) -> None:
         with pytest.raises(NodeError, match="Another load"):
@@ -196,7 +187,7 @@ def test_two_loads_at_once_are_refused(tmp_path: Path, source: Path) -> None:
 
 
 def test_public_data_are_declared(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     assert not loaded(where, source).manifest.origin.public
     assert loaded(where, source, public=True).manifest.origin.public
 
@@ -205,7 +196,7 @@ def test_a_vocabulary_of_its_own(tmp_path: Path, source: Path) -> None:
     words = tmp_path / "words"
     words.mkdir()
     (source / "concept.csv").rename(words / "CONCEPT.csv")
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     without, with_words = loaded(where, source), loaded(where, source, vocabulary=words)
     assert without.manifest.vocabulary != with_words.manifest.vocabulary
     assert len(table(with_words, "concept")) == 1
@@ -223,7 +214,7 @@ def test_a_vocabulary_of_its_own(tmp_path: Path, source: Path) -> None:
 )
 def test_foreign_omop_loads(tmp_path: Path, test_data: Path, name: str) -> None:
     """Four OMOP data sets by other people, 5.3 and 5.4, CSV and Parquet: every row is accounted for."""
-    snapshot = loaded(site(tmp_path / "site"), test_data / "omop" / name)
+    snapshot = loaded(bare_site(tmp_path / "site"), test_data / "omop" / name)
     suffix = next(path.suffix for path in (test_data / "omop" / name).iterdir() if path.stem.lower() == "person")
     for source, rows in snapshot.manifest.rows_in.items():
         path = next(path for path in (test_data / "omop" / name).iterdir()

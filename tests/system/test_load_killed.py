@@ -5,7 +5,6 @@ load and not into the start of Python.
 """
 
 import csv
-import json
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import bare_site
 from vitrail.omop.snapshot import verified
 from vitrail.omop.tables import TABLES
 from vitrail.site.directory import SiteDirectory
@@ -62,13 +62,7 @@ class Nursery:
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteDirectory:
-    path = tmp_path / "site"
-    (path / "keys").mkdir(parents=True)
-    (path / "snapshots").mkdir()
-    (path / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "north"}))
-    (path / "keys" / "secret").write_text("5a" * 32)
-    (path / "keys" / "secret").chmod(0o600)
-    return SiteDirectory.open(path)
+    return bare_site(tmp_path / "site")
 
 
 @pytest.fixture

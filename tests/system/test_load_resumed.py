@@ -1,6 +1,5 @@
 """A load of FHIR that was killed goes on: what was read whole is not read again, and the snapshot is the same."""
 
-import json
 import os
 import random
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clinical_sources import fhir, population, write_bundles, write_ndjson
+from tests.commands import bare_site
 from vitrail.ingest import fhir_files
 from vitrail.omop.snapshot import Snapshot
 from vitrail.site.directory import SiteDirectory
@@ -60,7 +60,7 @@ class Nursery:
         self.told = told
 
     def load(self, kill_after: float | None = None, pieces: int = 0) -> bool:
-        """Whether the load was done before it was killed: after so many seconds, or so many ``pieces`` of its source."""
+        """Whether the load was done before it was killed: after so many seconds, or so many ``pieces``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(pieces, file=self.process.stdin, flush=True)
@@ -70,15 +70,6 @@ class Nursery:
             os.kill(child, signal.SIGKILL)  # its id is its own until the nursery has waited for it
         print("wait", file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline()) == 0
-
-
-def site(path: Path) -> SiteDirectory:
-    (path / "keys").mkdir(parents=True)
-    (path / "snapshots").mkdir()
-    (path / "site.json").write_text(json.dumps({"vitrail": "site/1", "name": "north"}))
-    (path / "keys" / "secret").write_text("5a" * 32)
-    (path / "keys" / "secret").chmod(0o600)
-    return SiteDirectory.open(path)
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +111,7 @@ def resumed(told: list[str]) -> tuple[int, int] | None:
 
 
 def test_what_is_kept_goes_with_the_next_source(tmp_path: Path, source: Path) -> None:
-    where = site(tmp_path / "site")
+    where = bare_site(tmp_path / "site")
     loaded(where, source, stop_at="mapping codes")
     held = pieces(where)
     other = write_ndjson(fhir(population(6, persons=3)), tmp_path / "elsewhere")
@@ -137,8 +128,8 @@ def rounds(tmp_path: Path, source: Path, kills: int) -> int:
     Every second time it is killed at any moment; the others where it has read one piece more, however fast the machine.
     """
     began = time.monotonic()
-    fresh, _ = loaded(site(tmp_path / "other"), source)
-    lasts, where = time.monotonic() - began, site(tmp_path / "site")
+    fresh, _ = loaded(bare_site(tmp_path / "other"), source)
+    lasts, where = time.monotonic() - began, bare_site(tmp_path / "site")
     nursery = Nursery(where, source, tmp_path / "told")
     moments, held, grew = random.Random(11), set[Path](), 0
     try:

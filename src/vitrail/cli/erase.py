@@ -23,8 +23,8 @@ def erase(
     if done.after is None:
         typer.echo("Nothing was loaded yet. Loads will leave these persons out.")
         return
-    typer.echo(f"{done.persons} persons left the snapshot in use, which is now {done.after}.")
-    typer.echo(f"{len(done.destroyed)} other snapshots were destroyed. Later loads leave these persons out.")
+    typer.echo(f"Persons who left the snapshot in use: {done.persons}. It is now {done.after}.")
+    typer.echo(f"Other snapshots that were destroyed: {len(done.destroyed)}. Later loads leave these persons out.")
 
 
 def retain(
@@ -38,7 +38,7 @@ def retain(
     from vitrail.wire import SigningKey
 
     done = erasing.retain(Node.open(directory), keep, SigningKey.read(key))
-    typer.echo(f"{len(done.destroyed)} snapshots were destroyed.")
+    typer.echo(f"Snapshots that were destroyed: {len(done.destroyed)}.")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,8 @@
 ``exposure``              exposure, event, gap, offset, days_supply: eras of exposure
 ========================  ===========================================================================================
 
-Of one person's events, the first is the one with the smallest start, end, domain and id.
+Of one person's events, the first is the one that starts first; of those of one day, the one with the smallest id,
+domain and end. The last is the one that starts last; of those of one day, again the one with the smallest id.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ from vitrail.study.attributes import DOMAINS
 WORD = 50
 """The rules whose bits stand in one number."""
 
+_TIE = ("id", "domain", "finish", "concept")
 _SIGN = {"every": 0, "first": 1, "last": -1, "first_of_each_year": 1, None: 0}
 _EVENT = ("cohort", "person", "start", "finish", "domain", "id", "concept", "visit", "opens", "closes")
 _COHORT: dict[str, Kind] = {
@@ -196,7 +198,7 @@ def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
     if yearly:
         joined = joined.select(exp.case().when(col("yearly", "c"), year_of(col("start", "f"))).as_("in_year"))
         partition.append(col("in_year"))
-    order = [col("sign") * col(name) for name in ("start", "finish", "domain", "id", "concept")]
+    order = [col("sign") * col("start"), *map(col, _TIE)]
     number = exp.Window(this=exp.RowNumber(), partition_by=partition, order=exp.Order(expressions=order))
     ranked = exp.select(*map(col, names), number.as_("n")).from_("signed").where(sql("sign <> 0"))
     every = exp.select(*map(col, names)).from_("signed").where(sql("sign = 0"))
@@ -268,7 +270,7 @@ def persons_by_mask(steps: Steps) -> exp.Query:
           SELECT j.cohort, j.person, j.low, j.high,
             MAX(COALESCE(m.failed, 1000)) OVER (PARTITION BY j.cohort, j.person) AS failed,
             ROW_NUMBER() OVER (PARTITION BY j.cohort, j.person
-              ORDER BY m.held DESC, m.earliest, j.start, j.finish, j.domain, j.id, j.concept) AS n
+              ORDER BY m.held DESC, m.earliest, j.start, j.id, j.domain, j.finish, j.concept) AS n
           FROM judged AS j
           JOIN mask AS m ON m.cohort = j.cohort AND m.low = j.low AND m.high = j.high) AS best
         WHERE n = 1 GROUP BY cohort, low, high, failed""")
@@ -360,13 +362,13 @@ def eras() -> exp.Query:
         WITH fresh AS (
           SELECT cohort, person, start, until, finish, domain, id, concept, closes, bound,
             CASE WHEN MAX(finish + pad) OVER (PARTITION BY cohort, person, bound
-              ORDER BY start, until, domain, id, concept, finish
+              ORDER BY start, id, domain, until, concept, finish
               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) >= start THEN 0 ELSE 1 END AS fresh
           FROM ended),
         numbered AS (
           SELECT cohort, person, start, finish, domain, id, concept, closes, bound, fresh,
             SUM(fresh) OVER (PARTITION BY cohort, person, bound
-              ORDER BY start, until, domain, id, concept, finish, fresh DESC
+              ORDER BY start, id, domain, until, concept, finish, fresh DESC
               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
           FROM fresh)
         SELECT cohort, person, MIN(start) AS start, MAX(finish) AS finish,

@@ -137,7 +137,7 @@ def table(name: str, alias: str) -> exp.Expr:
 
 
 def members() -> exp.Query:
-    """``member``: included concepts less excluded ones, never 0; and the concepts that are listed, as they are.
+    """``member``: included concepts less excluded ones; and the concepts that are listed, as they are.
 
     A concept that is named counts where CONCEPT has it, or where there is no CONCEPT at all; a descendant where it is
     valid; a concept that maps to one of these, where the relationship is valid.
@@ -170,7 +170,7 @@ found AS (
   WHERE r.mapped AND m.relationship_id = 'Maps to' AND m.invalid_reason IS NULL
 )
 SELECT concept_set, concept FROM (
-  SELECT concept_set, concept FROM found WHERE concept <> 0
+  SELECT concept_set, concept FROM found
   GROUP BY concept_set, concept HAVING MAX(CASE WHEN exclude THEN 1 ELSE 0 END) = 0
   UNION ALL
   SELECT concept_set, concept FROM concept_item WHERE listed) AS members

@@ -8,7 +8,8 @@ judges the others:
    rules (each judged with the event itself as index), starts inside an observation period (both ends included), and
    that period reaches at least ``observed.before`` days before and ``observed.after`` days after the event's start.
 2. *keep*: ``first`` and ``last`` keep each person's first or last entry event, ``first_of_each_year`` the first of
-   each calendar year, ``every`` all. Order: start, end, domain (in the order of :data:`DOMAINS`), event id.
+   each calendar year, ``every`` all. Of several on the first or last day, it is the one with the smallest id, then
+   domain (in the order of :data:`DOMAINS`), then end. (circe-be's order, where it has one.)
 3. *also*: a group of rules that must hold; of the events for which it does, ``qualified`` keeps each person's first or
    last.
 4. *rules*: every rule must hold.

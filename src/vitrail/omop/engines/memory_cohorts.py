@@ -101,9 +101,10 @@ def mask(cohort: Cohort, events: Events, index: Index) -> int:
 
 
 def one_of_each(indexes: list[Index], which: str) -> list[Index]:
-    """The first or last event of each person, or the first of each person and calendar year."""
+    """The event of each person's first or last day, or the first of each person and calendar year."""
     groups: dict[object, Index] = {}
-    for index in sorted(indexes, key=lambda index: index.event.order, reverse=which == "last"):
+    sign = -1 if which == "last" else 1
+    for index in sorted(indexes, key=lambda index: (sign * index.event.start, index.event.tie)):
         year = date.fromordinal(index.event.start).year if which == "first_of_each_year" else None
         groups.setdefault((index.event.person, year), index)
     return list(groups.values())

@@ -12,9 +12,9 @@ What the words leave open is settled here, the same for every engine:
   starts earliest; of those that start alike, to the one that ends last.
 * Of two ``person`` rows of one person, the earlier year of birth counts, and each sex, race and ethnicity that one of
   them has. The same holds of two rows of one provider, care site or visit.
-* Concept id 0 ("no matching concept") is in no concept set. A concept is its own descendant, whether or not
-  ``concept_ancestor`` says so. Where a site has a vocabulary (rows of ``concept``), a concept that is not in it is in
-  no concept set, and an invalid one only where it is named itself. (circe-be's concept sets.)
+* Concept id 0 ("no matching concept") is in a concept set only where that names it. A concept is its own descendant,
+  whether or not ``concept_ancestor`` says so. Where a site has a vocabulary (rows of ``concept``), a concept that is not
+  in it is in no concept set, and an invalid one only where it is named itself. (circe-be's concept sets.)
 """
 
 import math
@@ -53,7 +53,12 @@ class Occurrence:
     @property
     def order(self) -> tuple[int, int, int, int]:
         """Which of one person's events comes first."""
-        return self.start, self.end, DOMAINS.index(self.domain), self.id
+        return self.start, *self.tie
+
+    @property
+    def tie(self) -> tuple[int, int, int]:
+        """Which of one person's events of one day comes first."""
+        return self.id, DOMAINS.index(self.domain), self.end
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Site:
         """The concepts of a concept set."""
         included = {concept for item in concept_set.concepts if not item.exclude for concept in self._taken(item)}
         excluded = {concept for item in concept_set.concepts if item.exclude for concept in self._taken(item)}
-        return frozenset(included - excluded - {0})
+        return frozenset(included - excluded)
 
     def _taken(self, item: ConceptItem) -> set[int]:
         """The concepts that an item takes in, or out."""
