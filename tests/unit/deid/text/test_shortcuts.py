@@ -113,5 +113,7 @@ def test_a_note_takes_one_thread() -> None:
 @pytest.mark.parametrize("zero", ["\u0660", "\u06f0", "\u0966", "\uff10"])
 def test_a_number_in_the_digits_of_another_script_is_found(zero: str) -> None:
     said = "".join(chr(ord(zero) + int(digit)) for digit in "4471902")
-    cleaned = Cleaner(b"k" * 32, levers=("known",)).clean(f"His number {said} is on file.", Known(ids=("4471902",)), 1, 3)
+    cleaned = Cleaner(b"k" * 32, levers=("known",)).clean(
+        f"His number {said} is on file.", Known(ids=("4471902",)), 1, 3
+    )
     assert [(span.start, span.end, span.category) for span in cleaned.spans] == [(11, 18, "ID")]
