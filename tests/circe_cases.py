@@ -61,7 +61,9 @@ def read_cdm(directory: Path, persons: Callable[[int], bool] | None = None) -> d
 def read_table(path: Path, table: Table, persons: Callable[[int], bool] | None = None) -> list[Json]:
     """The rows of one table, its columns in OMOP's types."""
     wanted = {
-        each.name: _ARROW.get(each.type, pa.string()) for each in table.columns if each.name in columns_read(table)
+        each.name: _ARROW.get(each.type, pa.string())
+        for each in (*table.columns, *table.earlier)
+        if each.name in columns_read(table)
     }
     found = _read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     found = found.rename_columns([name.lower() for name in found.column_names])
@@ -144,7 +146,7 @@ def case_tables(case: Json) -> dict[str, list[Json]]:
 
 def _typed(table: str, row: Json) -> Json:
     """A row with dates for the text of dates, and all columns of numbers."""
-    types = {column.name: column.type for column in TABLES[table].columns}
+    types = {column.name: column.type for column in (*TABLES[table].columns, *TABLES[table].earlier)}
     day = {name: date.fromisoformat(value) for name, value in row.items() if value and types.get(name) == "date"}
     return {name: value for name, value in row.items() if name in types} | day
 

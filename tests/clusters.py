@@ -73,7 +73,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _wait(log: Path, wanted: re.Pattern[str], seconds: float = 60) -> str:
+def _wait(log: Path, wanted: re.Pattern[str], seconds: float = 300) -> str:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := wanted.search(log.read_text()):

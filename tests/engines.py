@@ -19,8 +19,9 @@ from vitrail.omop.address import Address
 from vitrail.omop.engines import Answer, BatchEngine, CohortRows, Engine
 from vitrail.omop.engines.duckdb import DuckDBBatch, DuckDBEngine
 from vitrail.omop.engines.memory import MemoryBatch, MemoryEngine
-from vitrail.omop.engines.postgres import PostgresBatch, PostgresEngine
+from vitrail.omop.engines.postgres import PostgresBatch
 from vitrail.omop.engines.spark import SparkAddress, SparkBatch
+from vitrail.omop.engines.study import DatabaseEngine
 from vitrail.omop.tables import TABLES, Column
 from vitrail.study.study import Study
 
@@ -43,7 +44,8 @@ def write_parquet(directory: Path, tables: Tables) -> dict[str, Path]:
 def used(name: str, rows: list[dict[str, Any]]) -> list[Column]:
     """The columns of a table that some row has; all where there is no row."""
     names = {"person_id", *(column for row in rows for column in row)} if rows else None
-    return [each for each in TABLES[name].columns if names is None or each.name in names]
+    every = (*TABLES[name].columns, *TABLES[name].earlier)
+    return [each for each in every if names is None or each.name in names]
 
 
 @contextmanager
@@ -90,7 +92,7 @@ def in_postgres(tables: Tables) -> Iterator[Address]:
 @contextmanager
 def postgres(study: Study, tables: Tables) -> Iterator[Engine]:
     """The engine in a database of the site."""
-    with in_postgres(tables) as address, PostgresEngine(study, address) as engine:
+    with in_postgres(tables) as address, DatabaseEngine(study, PostgresBatch(address)) as engine:
         yield engine
 
 

@@ -75,6 +75,10 @@ class EngineError(VitrailError):
     exit_status = 1
 
 
+class TooLittleMemory(EngineError):
+    """An engine may not take the memory that its question needs."""
+
+
 class WireError(VitrailError):
     """A message cannot be read, is not canonical, or its signature does not fit."""
 

@@ -47,9 +47,12 @@ spans = st.sampled_from(({"start": "2010-01-01"}, {"end": "2012-01-01"}, {"start
 
 
 @st.composite
-def coded(draw: st.DrawFn, kind: Kind) -> Json:
+def coded(draw: st.DrawFn, attribute: Attribute) -> Json:
+    kind = attribute.kind
     if kind is Kind.SET:
         return {"within": draw(names)}
+    if draw(st.integers(0, 7)) == 0:
+        return {"recorded": draw(st.booleans()) or attribute.field == "visit_type"}
     found: Json = {}
     if kind is not Kind.SELECTED and draw(st.booleans()):
         found[draw(st.sampled_from(("any_of", "none_of"))) if kind is Kind.TYPED else "any_of"] = draw(ids)
@@ -63,7 +66,7 @@ def limit(attribute: Attribute) -> st.SearchStrategy[Any]:
         Kind.FLAG: st.just(True), Kind.DATES: dates, Kind.WHOLE: numbers(integers), Kind.NUMBER: numbers(fractions),
         Kind.SOURCE: names, Kind.TEXT: wordings, Kind.PERIOD: spans,
     }  # fmt: skip
-    return plain[attribute.kind] if attribute.kind in plain else coded(attribute.kind)
+    return plain[attribute.kind] if attribute.kind in plain else coded(attribute)
 
 
 @st.composite

@@ -127,7 +127,7 @@ def _records(r: Random, domain: Domain, columns: set[str]) -> list[Json]:
     table = TABLES[TABLE[domain]]
     ends = {table.end} if table.end is not None and r.random() < 0.7 else set()
     named = {str(table.start), *ends, *({table.concept} if table.concept else ()), *columns} - {table.key}
-    drawn = [column for column in table.columns if column.name in named]
+    drawn = [column for column in (*table.columns, *table.earlier) if column.name in named]
     rows = [
         {table.key: key, "person_id": _person(r), **{column.name: _value(r, column, table.concept) for column in drawn}}
         for key in range(1, r.randint(8, 20))

@@ -86,7 +86,13 @@ def limits(values: Sequence[float]) -> Draw:
 _day = one_of(NAMED_DAYS)
 day_limits = one_or_two({"since": _day, "after": _day, "until": _day, "before": _day, "outside": ordered(NAMED_DAYS)})
 _set, _codes = one_of(SETS), several(CODES, 3)
-coded = one_or_two({"any_of": _codes, "none_of": _codes, "within": _set, "outside": _set})
+_named = one_or_two({"any_of": _codes, "none_of": _codes, "within": _set, "outside": _set})
+
+
+def coded(r: Random) -> Json:
+    return {"recorded": r.random() < 0.5} if r.random() < 0.1 else _named(r)
+
+
 wording = one_or_two(dict.fromkeys(Wording.model_fields, one_of(("", "a", "b", "B", "%", "_"))))
 span = one_or_two({"start": one_of(NAMED_DAYS[:7]), "end": one_of(NAMED_DAYS[4:])})
 _shift = one_of((0, 0, 1, 1, -1, -1, 5, -5, 366, -1_000_000, 1_000_000))

@@ -152,7 +152,8 @@ OTHERS: dict[type[Word], dict[str, list[Any]]] = {
     DayLimits: {name: ["2010-01-01", "2010-01-02"] for name in ("since", "after", "until", "before")}
     | {"outside": [["2010-01-01", "2010-01-02"], ["2010-01-01", "2010-01-03"]]},
     Wording: {name: ["x", "x”", "\u202e"] for name in Wording.model_fields},
-    Coded: {"any_of": [[1], [1, 2]], "none_of": [[1], [2]], "within": ["A", "B"], "outside": ["A", "B"]},
+    Coded: {"any_of": [[1], [1, 2]], "none_of": [[1], [2]], "within": ["A", "B"], "outside": ["A", "B"],
+            "recorded": [True, False]},
     Moved: {"start_from": ["end"], "start_days": [1, -1], "end_from": ["start"], "end_days": [1, -1]},
     Span: {"start": ["2010-01-01", "2010-01-02"], "end": ["2011-01-01", "2011-01-02"]},
     PersonLimits: {name: [LIMITS] for name in ("age",)} | {name: [CODES] for name in ("gender", "race", "ethnicity")}

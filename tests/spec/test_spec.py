@@ -82,7 +82,7 @@ def omop_row(name: str, heading: str, row: dict[str, str]) -> dict[str, Any]:
         "sex": "gender_concept_id", "descendant": "descendant_concept_id", heading: table.key,
     }  # fmt: skip
     attributes = COLUMNS.get(heading, {})
-    known = {column.name: column.type for column in table.columns}
+    known = {column.name: column.type for column in (*table.columns, *table.earlier)}
     names = {key: str(columns.get(key) or attributes.get(key, key)) for key in row}
     found = {names[key]: value_of(value, known[names[key]]) for key, value in row.items()}
     return {column.name: None for column in table.columns if column.type == "float"} | found

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,7 +124,7 @@ def _engine(cdm: str, out: Path) -> Iterator[BatchEngine]:
     from vitrail.ingest.cdm_files import cdm_files
     from vitrail.omop.engines.duckdb import DuckDBBatch
 
-    with _beside(out) as into, DuckDBBatch(cdm_files(Path(cdm), into), threads=os.cpu_count() or 1) as duckdb:
+    with _beside(out) as into, DuckDBBatch(cdm_files(Path(cdm), into)) as duckdb:
         yield duckdb
 
 

@@ -14,13 +14,13 @@ from sqlglot import exp
 
 from vitrail.errors import SourceError
 from vitrail.ingest.fields import WANTED
-from vitrail.ingest.omop import current_name, find_tables, stage_table, table_relation
+from vitrail.ingest.omop import find_tables, stage_table, table_relation
 from vitrail.ingest.reading import Staged
 from vitrail.ingest.relations import Relation
 from vitrail.ingest.typed import readable, typed
 from vitrail.omop.events import TABLES_READ, columns_needed, columns_read
 from vitrail.omop.sql import Node, column, run, sql
-from vitrail.omop.tables import TABLES, Column, Type
+from vitrail.omop.tables import TABLES, Column, Type, current_name
 
 STAGING = "staging.duckdb"
 
@@ -28,7 +28,7 @@ _WHOLE = "U?(TINY|SMALL|BIG)?INT(EGER)?|U?INTEGER"
 _FITTING: Mapping[Type, re.Pattern[str]] = {
     "id": re.compile(_WHOLE),
     "int": re.compile(_WHOLE),
-    "float": re.compile(rf"{_WHOLE}|DOUBLE|DECIMAL.*"),
+    "float": re.compile(rf"{_WHOLE}|FLOAT|DOUBLE|DECIMAL.*"),
     "date": re.compile("DATE"),
     "datetime": re.compile("DATE|TIMESTAMP"),
     "str": re.compile(rf"VARCHAR|{_WHOLE}"),

@@ -28,33 +28,12 @@ from vitrail.ingest.records import (
 from vitrail.ingest.relations import Relation, attached, duckdb_relation, parquet_relation, staged_text
 from vitrail.ingest.typed import readable, typed
 from vitrail.omop.sql import Node, column, run, table
-from vitrail.omop.tables import CDM, Column, Table
+from vitrail.omop.tables import CDM, Column, Table, current_name
 
 REQUIRED_TABLES = ("person",)
 
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 PARQUET = ".parquet"
-
-_VISIT_NAMES = {
-    "admitting_source_concept_id": "admitted_from_concept_id",
-    "admitting_source_value": "admitted_from_source_value",
-    "discharge_to_concept_id": "discharged_to_concept_id",
-    "discharge_to_source_value": "discharged_to_source_value",
-}
-NAMES_BEFORE_5_4 = {
-    "visit_occurrence": _VISIT_NAMES,
-    "visit_detail": {
-        **_VISIT_NAMES,
-        "visit_detail_parent_id": "parent_visit_detail_id",
-        "visit_start_date": "visit_detail_start_date",
-        "visit_end_date": "visit_detail_end_date",
-        "visit_type_concept_id": "visit_detail_type_concept_id",
-    },
-    "procedure_occurrence": {"qualifier_source_value": "modifier_source_value"},
-}
-"""Columns that later versions renamed: CDM 5.4 (https://ohdsi.github.io/CommonDataModel/cdm54Changes.html); 5.3.1,
-which gave VISIT_DETAIL names of its own; and 5.3.0, which put the modifier of a procedure right
-(https://github.com/OHDSI/CommonDataModel/releases)."""
 
 
 @dataclass(frozen=True)
@@ -258,11 +237,6 @@ def _loaded(
     unknown = [number for number, name in enumerate(held, 1) if of.column(current_name(of, name)) is None]
     inferred = noted(db, of.name, 0, INFERRED) if INFERRED in record.notes else 0
     return Loaded(account, tuple(f"column {number}" for number in unknown), inferred)
-
-
-def current_name(of: Table, name: str) -> str:
-    """The name of a column in CDM 5.4, whatever version and letter case ``name`` is from."""
-    return NAMES_BEFORE_5_4.get(of.name, {}).get(name.lower(), name.lower())
 
 
 def _field(of: Column, value: Node, text: Node) -> Field:

@@ -16,9 +16,8 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from vitrail.errors import SourceError
-from vitrail.ingest.omop import current_name
 from vitrail.omop.address import Address
-from vitrail.omop.tables import CDM
+from vitrail.omop.tables import CDM, current_name
 
 if TYPE_CHECKING:
     import psycopg

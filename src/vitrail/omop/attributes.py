@@ -1,10 +1,13 @@
 """Where the records of each domain hold what a cohort may ask of them: columns of the Common Data Model.
 
-A column that a site's tables lack is null, and a missing value fits no limit.
+A column that a site's tables lack is null, and a missing value fits no limit. But for the dose of a drug exposure: the
+Common Data Model had it in version 5.0 alone, and who asks for it of records without it is refused (:func:`not_held`).
 """
 
 from collections.abc import Mapping
 
+from vitrail.errors import EngineError
+from vitrail.omop.tables import TABLES
 from vitrail.study.attributes import Domain
 
 TABLE: Mapping[Domain, str] = {
@@ -47,6 +50,8 @@ COLUMNS: Mapping[Domain, Mapping[str, str]] = {
         "days_supply": "days_supply",
         "route": "route_concept_id",
         "lot_number": "lot_number",
+        "dose": "effective_drug_dose",
+        "unit": "dose_unit_concept_id",
     },
     "procedure": {
         **_CLINICAL,
@@ -126,3 +131,15 @@ ABNORMAL = (4155142, 4155143)
 
 SEX_CONCEPT: Mapping[str, int] = {"male": 8507, "female": 8532}
 """The concepts of a person's sex."""
+
+
+def earlier(domain: Domain) -> Mapping[str, str]:
+    """The attributes of a domain whose columns only earlier versions of the Common Data Model have, and these."""
+    columns = {each.name for each in TABLES[TABLE[domain]].earlier} if domain in TABLE else set()
+    return {attribute: column for attribute, column in COLUMNS.get(domain, {}).items() if column in columns}
+
+
+def not_held(domain: Domain, column: str) -> EngineError:
+    """What is told where a cohort asks for a column of an earlier version that the records do not have."""
+    what = f"A cohort limits events by {column}, and the table {TABLE[domain]} has no such column."
+    return EngineError(what, "Leave the limit out, or bring the column along.")

@@ -39,6 +39,7 @@ _COHORT: dict[str, Kind] = {
         ),
         "int",
     ),
+    "several": "flag",
     "yearly": "flag",
     "within": "flag",
 }  # fmt: skip
@@ -48,6 +49,7 @@ _COHORT: dict[str, Kind] = {
 class Steps:
     """Which steps some cohort of a stage has."""
 
+    several: bool
     keep: bool
     yearly: bool
     also: bool
@@ -75,6 +77,7 @@ def building(plan: Plan, cohorts: Sequence[CohortNode]) -> Building:
     """What the cohorts of one stage are built from."""
     said = [each.cohort for each in cohorts]
     steps = Steps(
+        several=any(len(each.entry) > 1 for each in said),
         keep=any(each.keep != "every" for each in said),
         yearly=any(each.keep == "first_of_each_year" for each in said),
         also=any(each.also is not None for each in said),
@@ -111,6 +114,7 @@ def _cohort_row(plan: Plan, node: CohortNode) -> dict[str, object]:
     every = [_bits(place) for place in range(len(node.rules))]
     return {
         "cohort": node.number, "before": said.observed.before, "after": said.observed.after,
+        "several": len(said.entry) > 1,
         "keep": _SIGN[said.keep], "yearly": said.keep == "first_of_each_year", "qualified": _SIGN[said.qualified],
         "chosen": _SIGN[said.limit], "also": int(node.also is None or plan.node[node.also].usual),
         "low": sum(low for low, _ in usual), "high": sum(high for _, high in usual),
@@ -165,7 +169,7 @@ def entered() -> exp.Query:
     """``entered``: every entry event with the observation period that it belongs to, and whether that suffices."""
     return select("""
         SELECT e.cohort, o.person, o.start, o.finish, e.domain, o.id, o.concept, o.visit, p.opens, p.closes,
-          COALESCE(o.start - c.before >= p.opens AND o.start + c.after <= p.closes, FALSE) AS observed
+          COALESCE(o.start - c.before >= p.opens AND o.start + c.after <= p.closes, FALSE) AS observed, c.several
         FROM occurrence AS o JOIN entry AS e ON e.event = o.event JOIN cohort AS c ON c.cohort = e.cohort
         LEFT JOIN period AS p ON p.person = o.person AND o.start >= p.since AND o.start <= p.closes""")
 
@@ -179,8 +183,14 @@ def reached() -> exp.Query:
 
 
 def kept(steps: Steps) -> exp.Query:
-    """``around``: the observed entry events that ``keep`` keeps, numbered; the item is the cohort."""
-    observed = exp.select(*map(col, _EVENT)).distinct().from_("entered").where(col("observed"))
+    """``around``: the observed entry events that ``keep`` keeps, numbered; the item is the cohort.
+
+    Only where a cohort has several entry events may one record be found twice.
+    """
+    columns = exp.select(*map(col, _EVENT)).from_("entered").where(col("observed"))
+    observed: exp.Query = columns.where(sql("NOT several"))
+    if steps.several:
+        observed = exp.union(observed, columns.where(col("several")).distinct(), distinct=False, copy=False)
     found = _extreme(observed, "keep", yearly=steps.yearly) if steps.keep else observed
     query = select("SELECT ROW_NUMBER() OVER () AS place, cohort AS item, * FROM chosen")
     return query.with_("chosen", as_=found, copy=False)
@@ -189,25 +199,27 @@ def kept(steps: Steps) -> exp.Query:
 def _extreme(found: exp.Query, sign: str, *, yearly: bool = False) -> exp.Query:
     """Each person's first row where the cohort's ``sign`` is 1, the last where it is -1, all where it is 0."""
     names = [each.alias_or_name for each in found.selects]
-    joined = (
-        exp.select(*(col(name, "f") for name in names), col(sign, "c").as_("sign"))
-        .from_(exp.to_table("found", alias="f"))
-        .join(exp.to_table("cohort", alias="c"), on=sql("c.cohort = f.cohort"))
+    every = (
+        exp.select(*(col(name, "f") for name in names))
+        .from_(found.subquery("f"))
+        .join("cohort AS c", on=exp.and_(sql("c.cohort = f.cohort"), col(sign, "c").eq(0)))
     )
-    partition = [col("cohort"), col("person")]
+    partition: list[exp.Expr] = [col("cohort", "f"), col("person", "f")]
     if yearly:
-        joined = joined.select(exp.case().when(col("yearly", "c"), year_of(col("start", "f"))).as_("in_year"))
-        partition.append(col("in_year"))
-    order = [col("sign") * col("start"), *map(col, _TIE)]
+        partition.append(exp.case().when(col("yearly", "c"), year_of(col("start", "f"))))
+    order = [col(sign, "c") * col("start", "f"), *(col(name, "f") for name in _TIE)]
     number = exp.Window(this=exp.RowNumber(), partition_by=partition, order=exp.Order(expressions=order))
-    ranked = exp.select(*map(col, names), number.as_("n")).from_("signed").where(sql("sign <> 0"))
-    every = exp.select(*map(col, names)).from_("signed").where(sql("sign = 0"))
-    best = exp.select(*map(col, names)).from_(ranked.subquery("ranked", copy=False)).where(sql("n = 1"))
-    return (
-        exp.union(every, best, distinct=False, copy=False)
-        .with_("found", as_=found, copy=False)
-        .with_("signed", as_=joined, copy=False)
+    ranked = (
+        exp.select(*(col(name, "f") for name in names), number.as_("n"))
+        .from_(found.subquery("f", copy=False))
+        .join("cohort AS c", on=exp.and_(sql("c.cohort = f.cohort"), exp.NEQ(this=col(sign, "c"), expression=_zero())))
     )
+    best = exp.select(*map(col, names)).from_(ranked.subquery("ranked", copy=False)).where(sql("n = 1"))
+    return exp.union(every, best, distinct=False, copy=False)
+
+
+def _zero() -> exp.Expr:
+    return exp.Literal.number(0)
 
 
 # Rules
@@ -262,18 +274,22 @@ def events_by_mask() -> exp.Query:
 
 def persons_by_mask(steps: Steps) -> exp.Query:
     """The number of persons of each cohort by the mask of their best event, and by the rule that ends their way."""
+    plain = select("""SELECT cohort, 0 AS low, 0 AS high, 1000 AS failed, COUNT(DISTINCT person) AS n
+        FROM judged WHERE cohort NOT IN (SELECT cohort FROM rule) GROUP BY cohort""")
     if not steps.rules:
         return select("""SELECT cohort, low, high, 0 AS failed, COUNT(DISTINCT person) AS n
             FROM judged GROUP BY cohort, low, high""")
-    return select("""
+    ruled = select("""
         SELECT cohort, low, high, failed, COUNT(*) AS n FROM (
           SELECT j.cohort, j.person, j.low, j.high,
             MAX(COALESCE(m.failed, 1000)) OVER (PARTITION BY j.cohort, j.person) AS failed,
             ROW_NUMBER() OVER (PARTITION BY j.cohort, j.person
               ORDER BY m.held DESC, m.earliest, j.start, j.id, j.domain, j.finish, j.concept) AS n
           FROM judged AS j
-          JOIN mask AS m ON m.cohort = j.cohort AND m.low = j.low AND m.high = j.high) AS best
+          JOIN mask AS m ON m.cohort = j.cohort AND m.low = j.low AND m.high = j.high
+          WHERE j.cohort IN (SELECT cohort FROM rule)) AS best
         WHERE n = 1 GROUP BY cohort, low, high, failed""")
+    return exp.union(ruled, plain, distinct=False, copy=False)
 
 
 # Rows
@@ -322,7 +338,9 @@ def ended(steps: Steps) -> exp.Query:
                 build().subquery(name), on=col("place", name).eq(col("place", "i")), join_type="LEFT", copy=False
             )
             ends.append(_or_never(col("finish", name)))
-    query = query.select(exp.Least(this=ends[0], expressions=ends[1:]).as_("finish"))
+    # the least of one number alone is none that Spark knows
+    finish = ends[0] if len(ends) == 1 else exp.Least(this=ends[0], expressions=ends[1:])
+    query = query.select(finish.as_("finish"))
     return select("SELECT * FROM ends WHERE finish < :never", never=UNBOUNDED).with_("ends", as_=query, copy=False)
 
 
@@ -356,26 +374,22 @@ def _censored() -> exp.Query:
 def eras() -> exp.Query:
     """``era``: each cohort's rows: those of one person that overlap, or lie at most ``pad`` days apart, made one.
 
-    The first event of a row says where it comes from and until when it is observed.
+    The first event of a row says where it comes from and until when it is observed. An event begins a row where all
+    before it ended too early; what these reached is then the end of the row before. So one sort of the events, and
+    one of the rows, do.
     """
     return select("""
-        WITH fresh AS (
-          SELECT cohort, person, start, until, finish, domain, id, concept, closes, bound,
-            CASE WHEN MAX(finish + pad) OVER (PARTITION BY cohort, person, bound
-              ORDER BY start, id, domain, until, concept, finish
-              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) >= start THEN 0 ELSE 1 END AS fresh
-          FROM ended),
-        numbered AS (
-          SELECT cohort, person, start, finish, domain, id, concept, closes, bound, fresh,
-            SUM(fresh) OVER (PARTITION BY cohort, person, bound
-              ORDER BY start, id, domain, until, concept, finish, fresh DESC
-              ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS era
-          FROM fresh)
-        SELECT cohort, person, MIN(start) AS start, MAX(finish) AS finish,
-          MAX(CASE WHEN fresh = 1 THEN closes END) AS observed_until,
-          MAX(CASE WHEN fresh = 1 THEN domain END) AS domain,
-          MAX(CASE WHEN fresh = 1 THEN id END) AS id, MAX(CASE WHEN fresh = 1 THEN concept END) AS concept
-        FROM numbered GROUP BY cohort, person, bound, era""")
+        WITH reached AS (
+          SELECT cohort, person, start, closes, domain, id, concept, bound, pad,
+            MAX(finish) OVER (PARTITION BY cohort, person, bound ORDER BY start, id, domain, until, concept, finish
+              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+            MAX(finish) OVER (PARTITION BY cohort, person, bound ORDER BY start, id, domain, until, concept, finish
+              ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last
+          FROM ended)
+        SELECT cohort, person, start,
+          LEAD(before, 1, last) OVER (PARTITION BY cohort, person, bound ORDER BY start) AS finish,
+          closes AS observed_until, domain, id, concept
+        FROM reached WHERE before IS NULL OR before + pad < start""")
 
 
 def clipped() -> exp.Query:

@@ -75,7 +75,7 @@ def columns_read(table: str) -> tuple[Column, ...]:
         if of == table:
             main = (found.key, "person_id", concept_column(table), found.start, found.end)
             names |= {*COLUMNS[domain].values(), *(name for name in main if name)}
-    return tuple(column for column in found.columns if column.name in names)
+    return tuple(column for column in (*found.columns, *found.earlier) if column.name in names)
 
 
 def columns_needed(table: str) -> tuple[Column, ...]:
@@ -85,21 +85,31 @@ def columns_needed(table: str) -> tuple[Column, ...]:
     return tuple(each for each in found.columns if each.name in names and each.required and each.name not in _MAY_LACK)
 
 
-def typed(table: str, path: str | None, present: tuple[str, ...], persons: tuple[int, int] | None = None) -> exp.Select:
+def typed(
+    table: str,
+    path: str | None,
+    present: tuple[str, ...],
+    persons: tuple[int, int] | None = None,
+    single: tuple[str, ...] = (),
+) -> exp.Select:
     """An OMOP table in a Parquet file, with exactly the columns that are read, in their types; or an empty one.
 
     ``present`` are the columns that the file has; one that it lacks is null. ``persons`` are the first and the last
-    person that are read.
+    person that are read. ``single`` are columns of single precision.
     """
-    return of_table(table, None if path is None else _parquet(path), present, persons)
+    return of_table(table, None if path is None else _parquet(path), present, persons, single)
 
 
 def of_table(
-    table: str, source: exp.Expr | None, present: tuple[str, ...], persons: tuple[int, int] | None = None
+    table: str,
+    source: exp.Expr | None,
+    present: tuple[str, ...],
+    persons: tuple[int, int] | None = None,
+    single: tuple[str, ...] = (),
 ) -> exp.Select:
     """The same of an OMOP table that ``source`` is."""
     columns = [
-        exp.cast(col(each.name) if each.name in present else exp.null(), SQL_TYPE[each.type]).as_(each.name)
+        _cast(_written(each.name, single) if each.name in present else exp.null(), SQL_TYPE[each.type]).as_(each.name)
         for each in columns_read(table)
     ]
     if source is None:
@@ -108,6 +118,16 @@ def of_table(
     if persons is None or table in OF_NOBODY:
         return query
     return query.where(col("person_id").between(*persons))
+
+
+def _written(name: str, single: tuple[str, ...]) -> exp.Expr:
+    """A column; a number of single precision as it is written: 48.1, not the nearest double to the nearest float."""
+    return _cast(col(name), "VARCHAR") if name in single else col(name)
+
+
+def _cast(value: exp.Expr, kind: str) -> exp.Expr:
+    """What ``exp.cast`` gives, without a parser for the name of the type."""
+    return exp.Cast(this=value, to=exp.DataType(this=exp.DType[kind]))
 
 
 def _parquet(path: str) -> exp.Expr:

@@ -70,12 +70,17 @@ def _redundant(features: FeatureTable, ids: Ints, place: Ints) -> tuple[list[tup
     gone = [(int(ids[each]), int(at)) for each, at in zip(of[everyone], time[everyone], strict=True)]
     sums = {int(key): int(counts[~everyone & (analysis[of] == key)].sum()) for key in np.unique(analysis[of])}
     covering = [key for key, total in sums.items() if total == features.rows]
-    for key in covering:
-        here = np.flatnonzero((analysis[of] == key) & (~everyone if span > 1 else True))
-        best = here[np.lexsort((time[here], ids[of[here]], -counts[here]))[0]]
-        gone.append((int(ids[of[best]]), int(time[best])))
+    rows = (of, time, counts) if span > 1 else (np.arange(len(ids)), np.zeros(len(ids), int), np.bincount(place))
+    gone += [_most_frequent(key, ids, *rows) for key in covering]
     shared = ids[np.isin(analysis, covering)] if span == 1 else ids[:0]
     return sorted(set(gone)), shared
+
+
+def _most_frequent(analysis: int, ids: Ints, of: Ints, time: Ints, counts: Ints) -> tuple[int, int]:
+    """The covariate of an analysis, by id and time, that most rows have; one that all have comes first, as in OHDSI."""
+    here = np.flatnonzero(ids[of] % 1_000 == analysis)
+    best = here[np.lexsort((time[here], ids[of[here]], -counts[here]))[0]]
+    return int(ids[of[best]]), int(time[best])
 
 
 def aggregated(features: FeatureTable) -> pa.Table:

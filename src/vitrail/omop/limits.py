@@ -1,7 +1,8 @@
 """Limits of events and persons in SQL: what a study wants travels as columns of a row, null where it wants nothing.
 
 A limit's column is its attribute and its comparison, as in ``age__at_least``: a number for limits of numbers and of
-days, a text for limits of texts, the number of a concept set for limits of concepts. Only the columns that somebody
+days, a text for limits of texts, the number of a concept set for limits of concepts, true or false for whether there
+must be one. Only the columns that somebody
 uses are there, and only their conditions are written.
 """
 
@@ -36,7 +37,9 @@ def cells(
 def _cells(
     attribute: str, limit: object, name: str, value: object, number: Callable[[Coded, str], int]
 ) -> Iterator[Cell]:
-    if isinstance(limit, Coded):
+    if isinstance(value, bool):
+        yield f"{attribute}__{name}", value
+    elif isinstance(limit, Coded):
         yield f"{attribute}__{name}", number(limit, name)
     elif isinstance(limit, Wording):
         yield f"{attribute}__{name}", str(value)
@@ -59,6 +62,8 @@ def _number(value: object) -> float:
 def kind(column: str) -> Kind:
     """What a limit's column holds."""
     comparison = column.partition("__")[2]
+    if comparison == "recorded":
+        return "flag"
     return "text" if comparison in _TEXTS else "int" if comparison in _CONCEPTS else "number"
 
 
@@ -77,6 +82,8 @@ def fitting(query: exp.Select, columns: Sequence[str], wanted: str, value: Calla
         limit, held = exp.column(column, wanted), value(attribute)
         if comparison in _CONCEPTS:
             query, fits = _concept(query, column, comparison, limit, held)
+        elif comparison == "recorded":
+            fits = limit.eq(exp.paren(exp.not_(exp.Is(this=held, expression=exp.null()))))
         elif comparison in _TEXTS:
             fits = _text(comparison, limit, held)
         elif comparison == "outside_low":

@@ -110,6 +110,11 @@ def _null(name: str, of: str) -> exp.Expr:
     return col(name, of).is_(exp.null())
 
 
+def some_record(table: str) -> exp.Query:
+    """One row where a table has any, else none."""
+    return exp.select(exp.Literal.number(1).as_("n")).from_(exp.to_table(table)).limit(1)
+
+
 def given_rows() -> exp.Query:
     """``cohort_row`` of cohorts that are known already."""
     return select("SELECT cohort, person, start, finish, id FROM given_row")
@@ -119,10 +124,11 @@ def _firsts(found: exp.Query) -> exp.Query:
     """Each person's first record of the events that want no other."""
     columns = [col(each.alias_or_name) for each in found.selects]
     ranked = select("""SELECT *, ROW_NUMBER() OVER (PARTITION BY event, person ORDER BY start, id, finish, concept) AS n
-        FROM found WHERE first""")
-    every = exp.select(*columns).from_("found").where(_null("first", "found"))
+        FROM taken WHERE first""")
+    every = exp.select(*columns).from_("taken").where(_null("first", "taken"))
     firsts = exp.select(*columns).from_(ranked.subquery("ranked", copy=False)).where(col("n").eq(1))
-    return exp.union(every, firsts, distinct=False, copy=False).with_("found", as_=found, copy=False)
+    # each part of the statement has a name of its own: Spark puts all of them at its beginning
+    return exp.union(every, firsts, distinct=False, copy=False).with_("taken", as_=found, copy=False)
 
 
 def _moved(found: exp.Query) -> exp.Query:
@@ -136,17 +142,17 @@ def _moved(found: exp.Query) -> exp.Query:
             AS start,
           CASE WHEN w.moved_end_from = 'start' THEN f.start ELSE f.finish END + COALESCE(w.moved_end_days, 0) AS finish,
           w.moved_start_days IS NULL AS own
-        FROM found AS f JOIN wanted AS w ON w.event = f.event""")
+        FROM unmoved AS f JOIN wanted AS w ON w.event = f.event""")
     moved = dates.select(*(col(name, "f") for name in names if name not in ("start", "finish")))
     kept = exp.select(*(col(name) for name in names)).from_(moved.subquery("moved", copy=False))
     possible = sql("own OR (start >= :first AND start <= finish AND finish <= :last)", first=FIRST_DAY, last=LAST_DAY)
-    return kept.where(possible).with_("found", as_=found, copy=False)
+    return kept.where(possible).with_("unmoved", as_=found, copy=False)
 
 
 def _limited(form: Form, found: exp.Query) -> exp.Query:
     """The records that fit all limits of their events, in the columns of ``occurrence``."""
     if form.repeated:
-        found = select("SELECT ROW_NUMBER() OVER () AS record, * FROM found").with_("found", as_=found, copy=False)
+        found = select("SELECT ROW_NUMBER() OVER () AS record, * FROM placed").with_("placed", as_=found, copy=False)
     query: exp.Select = exp.select(col("event", "f"), *_shown(form)).from_(found.subquery("f", copy=False))
     if not (form.limits or form.abnormal or form.period or form.numbers):
         return query
@@ -269,7 +275,7 @@ def _records(form: Form) -> exp.Select:
 
 def _held(table: str, name: str) -> exp.Expr:
     """A column of a table as records show it; one that the Common Data Model does not have is null."""
-    column = TABLES[table].column(name)
+    column = next((each for each in (*TABLES[table].columns, *TABLES[table].earlier) if each.name == name), None)
     if column is None:
         return exp.cast(exp.null(), "BIGINT")
     return _finite(col(name)) if column.type == "float" else col(name)

@@ -7,7 +7,7 @@ that it refers to, and the domain of the concepts that it may hold; the facts ar
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -32,13 +32,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell what and when."""
+    """A table: its OMOP name, its columns in OMOP's order, and, for events, the columns that tell what and when.
+
+    ``earlier`` are columns of earlier versions, which cohorts may ask for and no snapshot holds.
+    """
 
     name: str
     columns: tuple[Column, ...]
     concept: str | None = None
     start: str | None = None
     end: str | None = None
+    earlier: tuple[Column, ...] = ()
 
     @property
     def key(self) -> str:
@@ -70,6 +74,12 @@ _WHAT_AND_WHEN = {
     "episode": ("episode_concept_id", "episode_start_date", "episode_end_date"),
 }
 """The columns of each table of events that tell what happened, when it began and when it ended."""
+_EARLIER = {
+    "drug_exposure": (
+        Column("effective_drug_dose", "float", required=False),
+        Column("dose_unit_concept_id", "id", required=False),
+    )
+}
 
 
 def _read() -> dict[str, Table]:
@@ -79,8 +89,12 @@ def _read() -> dict[str, Table]:
             required = row["required"] == "yes"
             column = Column(row["column"], row["type"], required, row["references"] or None, row["domain"] or None)  # type: ignore[arg-type]
             columns.setdefault(row["table"], []).append(column)
-    none = (None, None, None)
-    return {name: Table(name, tuple(held), *_WHAT_AND_WHEN.get(name, none)) for name, held in columns.items()}
+    return {name: _table(name, tuple(held)) for name, held in columns.items()}
+
+
+def _table(name: str, columns: tuple[Column, ...]) -> Table:
+    concept, start, end = _WHAT_AND_WHEN.get(name, (None, None, None))
+    return Table(name, columns, concept, start, end, _EARLIER.get(name, ()))
 
 
 CDM: Mapping[str, Table] = _read()
@@ -131,3 +145,36 @@ EVENT_TABLE = {
     "death": "death",
 }
 """The table that holds a domain's events."""
+
+_VISIT_NAMES = {
+    "admitting_source_concept_id": "admitted_from_concept_id",
+    "admitting_source_value": "admitted_from_source_value",
+    "discharge_to_concept_id": "discharged_to_concept_id",
+    "discharge_to_source_value": "discharged_to_source_value",
+}
+NAMES_BEFORE_5_4 = {
+    "visit_occurrence": _VISIT_NAMES,
+    "visit_detail": {
+        **_VISIT_NAMES,
+        "visit_detail_parent_id": "parent_visit_detail_id",
+        "visit_start_date": "visit_detail_start_date",
+        "visit_end_date": "visit_detail_end_date",
+        "visit_type_concept_id": "visit_detail_type_concept_id",
+    },
+    "procedure_occurrence": {"qualifier_source_value": "modifier_source_value"},
+}
+"""Columns that later versions renamed: CDM 5.4 (https://ohdsi.github.io/CommonDataModel/cdm54Changes.html); 5.3.1,
+which gave VISIT_DETAIL names of its own; and 5.3.0, which put the modifier of a procedure right
+(https://github.com/OHDSI/CommonDataModel/releases)."""
+
+
+def current_name(of: Table, name: str) -> str:
+    """The name of a column in CDM 5.4, whatever version and letter case ``name`` is from."""
+    return NAMES_BEFORE_5_4.get(of.name, {}).get(name.lower(), name.lower())
+
+
+def current_names(of: Table, names: Sequence[str]) -> dict[str, str]:
+    """The names in CDM 5.4 of a table's columns; one that it has under both names keeps the earlier there."""
+    own = {name.lower() for name in names}
+    current = {name: current_name(of, name) for name in names}
+    return {name: name.lower() if now in own else now for name, now in current.items()}

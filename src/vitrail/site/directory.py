@@ -1,9 +1,9 @@
 """A site's directory: where everything that a site keeps lies.
 
-``site.json`` the site's name; ``keys/`` the agent's and the steward's signing keys (``agent.key``, ``steward.key``),
-their public parts (``.pub``), the site's ``secret``, and the encrypted
-``crosswalk`` of its persons and the ``merges`` among them; ``policy.json`` the signed policy; ``snapshots/`` one
-directory per snapshot, and ``snapshots/current`` the name of the one in use; ``site.db`` the node's one database;
+``site.json`` the site's name, and the ``engine`` that answers where it is not DuckDB; ``keys/`` the agent's and the
+steward's signing keys (``agent.key``, ``steward.key``), their public parts (``.pub``), the site's ``secret``, and the
+encrypted ``crosswalk`` of its persons and the ``merges`` among them; ``policy.json`` the signed policy; ``snapshots/``
+one directory per snapshot, and ``snapshots/current`` the name of the one in use; ``site.db`` the node's one database;
 ``alliance.json`` what the site learned from the alliance manager's kit; ``unmapped.csv`` the codes of the last load
 that have no concept, and ``source_to_concept_map.csv``, which an engineer writes, what they mean.
 """
@@ -22,6 +22,7 @@ class SiteCard(Word):
 
     vitrail: str = "site/1"
     name: SiteName
+    engine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class SiteDirectory:
 
     path: Path
     name: str
+    engine: str = "duckdb"
 
     @staticmethod
     def open(path: Path) -> "SiteDirectory":
@@ -38,7 +40,7 @@ class SiteDirectory:
             card = SiteCard.model_validate_json((path / "site.json").read_bytes())
         except (OSError, ValidationError) as error:
             raise NodeError(f"{path} is no site.", "Make one with `vitrail site init`.") from error
-        return SiteDirectory(path, card.name)
+        return SiteDirectory(path, card.name, card.engine or "duckdb")
 
     @property
     def agent_key(self) -> Path:

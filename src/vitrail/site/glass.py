@@ -9,7 +9,8 @@ from vitrail.disclosure.policy import Policy
 from vitrail.errors import SnapshotError
 from vitrail.governance.waiver import Failing
 from vitrail.omop.engines import Engine
-from vitrail.omop.engines.duckdb import DuckDBEngine
+from vitrail.omop.engines.of_snapshot import engine_of
+from vitrail.omop.engines.study import DatabaseEngine
 from vitrail.omop.snapshot import MANIFEST, Calendar, Manifest, directory_name, read_manifest, verified
 from vitrail.site import record
 from vitrail.site.fitness import barring
@@ -44,7 +45,7 @@ class Opening:
     """Opens a node's snapshots. Keeps the engine of the latest study, and with it all that was computed for it."""
 
     node: Node
-    _latest: tuple[tuple[Digest, Digest], DuckDBEngine] | None = field(default=None, init=False)
+    _latest: tuple[tuple[Digest, Digest], DatabaseEngine] | None = field(default=None, init=False)
     _manifests: dict[Path, tuple[Digest, Manifest]] = field(default_factory=dict, init=False)
 
     def glass(self, study: Digest) -> Glass:
@@ -93,7 +94,7 @@ class Opening:
             if snapshot.id != identity:
                 raise SnapshotError(f"{path} is not the snapshot that it was.", "Load the source again.")
             self.close()
-            self._latest = key, DuckDBEngine.of_snapshot(study, snapshot)
+            self._latest = key, engine_of(study, snapshot, self.node.directory.engine)
         return self._latest[1]
 
     def close(self) -> None:

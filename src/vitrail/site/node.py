@@ -105,7 +105,7 @@ def make(path: Path, name: str, policy: str) -> Node:
         node.store.record(
             Event("made", name, {"agent": agent.public.id, "steward": steward.public.id, "policy": chosen.id})
         )
-        (path / "site.json").write_text(card.model_dump_json() + "\n")
+        (path / "site.json").write_text(card.model_dump_json(exclude_none=True) + "\n")
     return node
 
 

@@ -96,6 +96,8 @@ def _coded(coded: Coded) -> Iterator[str]:
         yield f"in “{coded.within}”"
     if coded.outside is not None:
         yield f"not in “{coded.outside}”"
+    if coded.recorded is not None:
+        yield "recorded" if coded.recorded else "not recorded"
 
 
 def span_aloud(span: Span) -> str:

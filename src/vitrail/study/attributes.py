@@ -23,7 +23,7 @@ _SINGLE = ("source", "type", "specialty", "visit_type")
 
 ATTRIBUTES: Mapping[Domain, tuple[str, ...]] = {
     "condition": (*_SINGLE, "status", "stop_reason"),
-    "drug": (*_SINGLE, "stop_reason", "refills", "quantity", "days_supply", "route", "lot_number"),
+    "drug": (*_SINGLE, "stop_reason", "refills", "quantity", "days_supply", "route", "lot_number", "dose", "unit"),
     "procedure": (*_SINGLE, "modifier", "quantity"),
     "measurement": (
         *_SINGLE, "operator", "value", "value_concepts", "unit", "range_low", "range_high", "range_low_ratio",

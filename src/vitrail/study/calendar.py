@@ -51,7 +51,7 @@ ANY_CALENDAR: Mapping[type[Word], tuple[str, ...]] = {
     Study: ("vitrail", "title", "purpose", "question", "protocol", "authors", "concept_sets", "cohorts", "analyses"),
     ConceptSet: ("concepts",),
     ConceptItem: ("concept", "descendants", "exclude", "mapped"),
-    Coded: ("any_of", "none_of", "within", "outside"),
+    Coded: ("any_of", "none_of", "within", "outside", "recorded"),
     Cohort: (
         "entry", "observed", "also", "qualified", "rules", "limit", "exit", "censor", "era_pad",
         "eras_within_observation",

@@ -33,16 +33,22 @@ class ConceptSet(Word):
 class Coded(Word):
     """Limits of a concept. All that are given must hold; a missing concept never fits.
 
-    ``any_of`` and ``none_of`` name concepts themselves, ``within`` and ``outside`` a concept set.
+    ``any_of`` and ``none_of`` name concepts themselves, ``within`` and ``outside`` a concept set. ``recorded`` wants a
+    concept, whichever it is (also 0), or none.
     """
 
     any_of: Ids | None = None
     none_of: Ids | None = None
     within: Name | None = None
     outside: Name | None = None
+    recorded: bool | None = None
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
         if not self.model_dump(exclude_none=True):
-            raise ValueError("no concepts are given; give at least one of any_of, none_of, within, outside")
+            raise ValueError("no concepts are given; give at least one of any_of, none_of, within, outside, recorded")
+        if self.recorded is False and self.model_dump(exclude_none=True).keys() != {"recorded"}:
+            raise ValueError(
+                "no concept may be recorded, and yet some are limited; give recorded alone, or leave it out"
+            )
         return self

@@ -1,12 +1,16 @@
 """What a definition says reaches the database as rows of tables, never as part of a statement."""
 
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
 import pytest
+import sqlglot
 
 from tests.engines import duckdb_batch
-from vitrail.omop.engines import Answer, locked
+from vitrail.omop.cohorts import Steps, ended
+from vitrail.omop.engines import Answer, locked, spark
+from vitrail.omop.occurrences import Form, occurrences
 from vitrail.study.cohort import Cohort
 from vitrail.study.concepts import ConceptSet
 from vitrail.study.definition import Definition
@@ -80,3 +84,20 @@ def test_a_limit_of_another_kind_is_another_condition(statements: list[str]) -> 
     statements.clear()
     asked("1", HOSTILE, 11, 5, gender={"any_of": [8507]})
     assert one != shapes(statements)
+
+
+def test_spark_is_asked_for_the_least_of_several_numbers_alone() -> None:
+    steps = Steps(*[False] * len(fields(Steps)))
+    for each in (steps, replace(steps, censored=True), replace(steps, exposed=True, censored=True)):
+        statement = sqlglot.parse_one(spark._text(ended, each), dialect="spark")
+        assert all(least.expressions for least in statement.find_all(sqlglot.exp.Least, sqlglot.exp.Greatest))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_the_parts_of_a_statement_have_names_of_their_own(*, moved: bool, repeated: bool) -> None:
+    """Spark puts all of them at the beginning of a statement, wherever they stood."""
+    form = Form("condition", ("concept",), first=True, limits=("age__above",), moved=moved, repeated=repeated)
+    statement = sqlglot.parse_one(spark._text(occurrences, form), dialect="spark")
+    names = [each.alias for each in statement.find_all(sqlglot.exp.CTE)]
+    assert len(names) == len(set(names)) == 1 + moved + repeated

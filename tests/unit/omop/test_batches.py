@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.engines import BATCHES, Tables
-from vitrail.errors import StudyError
+from vitrail.errors import EngineError, StudyError
 from vitrail.study.cohort import Cohort
 from vitrail.study.concepts import ConceptItem, ConceptSet
 from vitrail.study.definition import Definition, in_order
@@ -28,7 +28,7 @@ TABLES: Tables = {
 }  # fmt: skip
 
 
-def definition(id: str, **entry: str) -> Definition:
+def definition(id: str, **entry: object) -> Definition:
     cohort: dict[str, Any] = {"entry": [entry or {"condition": "asthma"}]}
     return Definition(id, Cohort.model_validate(cohort, strict=False), ASTHMA)
 
@@ -63,3 +63,21 @@ def test_definitions_are_answered_in_any_order_and_nothing_is_asked_of_nobody(en
 def test_definitions_stand_after_those_they_refer_to() -> None:
     definitions = [definition("c", cohort="b"), definition("b", cohort="a"), definition("a"), definition("z")]
     assert [each.id for each in in_order(definitions)] == ["a", "z", "b", "c"]
+
+
+@pytest.mark.parametrize("engine", BATCHES)
+def test_a_dose_is_asked_for_only_of_exposures_that_have_one(engine: str) -> None:
+    """To find nobody would let in whom a cohort excludes; where there is no exposure, nobody is found."""
+    dosed = definition("dosed", drug="any", dose={"above": 1.0})
+    exposure = {"drug_exposure_id": 1, "person_id": 1, "drug_concept_id": 31,
+                "drug_exposure_start_date": date(2015, 1, 1)}  # fmt: skip
+    for exposures, found in (([], 0), ([exposure | {"effective_drug_dose": 2.0}], 1)):
+        with BATCHES[engine]({**TABLES, "drug_exposure": exposures}) as opened:
+            assert len(opened.run([dosed])["dosed"].rows) == found
+    with BATCHES[engine](TABLES) as opened:
+        assert len(opened.run([dosed])["dosed"].rows) == 0
+    with (
+        BATCHES[engine]({**TABLES, "drug_exposure": [exposure]}) as opened,
+        pytest.raises(EngineError, match="the table drug_exposure has no such column"),
+    ):
+        opened.run([definition("free of it", condition="any"), dosed])

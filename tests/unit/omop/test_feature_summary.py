@@ -54,6 +54,20 @@ def test_redundancy_in_windows_is_of_one_window() -> None:
     assert tidy.features.column("time_id").tolist() == [2]
 
 
+def test_of_an_analysis_that_shares_out_all_rows_the_most_frequent_goes_even_if_it_is_a_number() -> None:
+    """R/Normalization.R, 3.14.0: flags decide whether the analysis does; then all its covariates are ranked."""
+    cells = [(0, 1001, 1), (1, 1001, 1), (2, 2001, 1), (3, 2001, 1), *((row, 3001, 2) for row in range(3))]
+    assert tidied(table(4, cells), least_share=0).redundant == ((3001, 0),)
+
+
+def test_where_one_that_all_have_is_the_most_frequent_no_other_goes() -> None:
+    """The same, with windows: the covariate that goes anyhow is the most frequent of its analysis."""
+    everyone = [(row, 1001, 1, 1) for row in range(4)]
+    halves = [(row, 2001 + 1000 * (row % 2), 1, 2) for row in range(4)]
+    assert tidied(table(4, everyone + halves), least_share=0).redundant == ((1001, 1),)
+    assert tidied(table(4, halves), least_share=0).redundant == ((2001, 2),)
+
+
 def test_values_are_divided_by_the_largest() -> None:
     tidy = tidied(table(9, [(0, 1001, 2), (1, 1001, 8), (2, 2002, 0)]), least_share=0)
     assert tidy.features.column("value").tolist() == [0.25, 1.0, 0.0]

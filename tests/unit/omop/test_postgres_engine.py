@@ -26,6 +26,10 @@ CREATE TABLE site.condition_occurrence (condition_occurrence_id bigint, person_i
   condition_start_date timestamp, condition_end_date date, stop_reason char(12));
 CREATE TABLE site.measurement (measurement_id bigint, person_id bigint, measurement_concept_id integer,
   measurement_date date, value_as_number numeric, range_low real);
+CREATE TABLE site.visit_detail (visit_detail_id bigint, person_id bigint, visit_detail_concept_id integer,
+  visit_start_date date, visit_end_date date, visit_type_concept_id integer);
+INSERT INTO site.visit_detail VALUES (1, 1, 11, '2015-03-01', '2015-03-04', 7),
+  (2, 2, 11, '2015-03-01', '2015-03-01', 8);
 INSERT INTO site.person VALUES (1, 1950), (2, 1960);
 INSERT INTO site."OBSERVATION_PERIOD" VALUES (1, 1, '-infinity', 'infinity'), (2, 2, '2010-01-01', '2019-12-31');
 INSERT INTO site.condition_occurrence VALUES (1, 1, 11, '2015-03-01 23:30', NULL, 'Zq5ecretKv'),
@@ -86,6 +90,12 @@ def test_numbers_and_texts_are_those_that_are_written(address: Address) -> None:
     assert entered(address, measurement="asthma", range_low={"at_most": 0.1}) == ["1", "2", "2"]
     assert entered(address, condition="asthma", stop_reason={"contains": "secret"}) == []
     assert entered(address, condition="asthma", stop_reason={"ends_with": "ecretKv"}) == ["1"]
+
+
+def test_columns_have_their_names_of_earlier_versions(address: Address) -> None:
+    """Those of CDM 5.3.0, which 5.3.1 and 5.4 renamed."""
+    assert entered(address, visit_detail="asthma", type={"any_of": [7]}) == ["1"]
+    assert entered(address, visit_detail="asthma", length={"at_least": 3}) == ["1"]
 
 
 def test_one_who_may_only_read_suffices(address: Address) -> None:

@@ -64,7 +64,11 @@ def refused(data: object) -> StudyError:
 CONCEPTS = [{"CONCEPT_ID": 3, "CONCEPT_NAME": "three"}, {"CONCEPT_ID": 4}]
 IN, NOT_IN = ({"CodesetId": 7, "IsExclusion": flag} for flag in (False, True))
 LISTED = [({"": CONCEPTS}, Coded(any_of=(3, 4))), ({"": []}, None), ({"": None}, None)]
-CHOSEN = [({"CS": IN}, Coded(within="drug")), ({"CS": NOT_IN}, Coded(outside="drug"))]
+CHOSEN = [
+    ({"CS": IN}, Coded(within="drug")), ({"CS": NOT_IN}, Coded(outside="drug")), ({"CS": {}}, Coded(recorded=True)),
+    ({"CS": {"CodesetId": None}}, Coded(recorded=True)),
+]  # fmt: skip
+NONE = ({"CS": {"IsExclusion": True}}, Coded(recorded=False))
 BOTH = [({"": CONCEPTS, "CS": NOT_IN}, Coded(any_of=(3, 4), outside="drug"))]
 TURNED = [({"": CONCEPTS, "Exclude": True}, Coded(none_of=(3, 4))), ({"Exclude": True}, None)]
 DAY, OTHER = date(2010, 1, 5), date(2011, 12, 31)
@@ -102,7 +106,8 @@ SAMPLES: dict[Kind, list[tuple[Json, Any]]] = {
             ("startsWith", "starts_with"), ("endsWith", "ends_with"), ("contains", "contains"),
             ("!startsWith", "not_starting_with"), ("!endsWith", "not_ending_with"), ("!contains", "not_containing"),
         )
-    ],
+    ] + [({"": {"Op": "contains"}}, Wording(contains="")), ({"": {"Op": "!endsWith", "Text": None}}, Wording(
+        not_ending_with=""))],
     Kind.PERIOD: [
         ({"": {"StartDate": "2010-01-05"}}, Span(start=DAY)), ({"": {"EndDate": "2010-1-5"}}, Span(end=DAY)),
         ({"": {}}, None),
@@ -245,8 +250,10 @@ REFUSED: list[tuple[Json, str, str]] = [
     (expression({"Death": {}}, Weather=1), "the field Weather is not known here", ""),
     (expression({"Death": {"First": True}}), "the field First is not known here", "Death"),
     (expression({"ObservationPeriod": {"CodesetId": 0}}), "CodesetId is not known here", "ObservationPeriod"),
-    (expression({"DrugExposure": {"EffectiveDrugDose": {"Op": "gt", "Value": 1}}}), "has no dose", "EffectiveDrugDose"),
-    (expression({"DrugExposure": {"DoseUnit": CONCEPTS}}), "has no dose in drug exposures", "DoseUnit"),
+    (
+        expression({"DrugExposure": {"VisitTypeCS": {"IsExclusion": True}}}), "a visit without a concept",
+        "DrugExposure.VisitType",
+    ),
     (expression({"VisitOccurrence": {"PlaceOfServiceLocation": 0}}), "history of locations", "PlaceOfServiceLocation"),
     (expression({"LocationRegion": {}}), "not exactly one criterion", "CriteriaList[1]"),
     (expression({"LocationRegion": {"CodesetId": 0}}), "history of locations", "LocationRegion"),

@@ -13,7 +13,7 @@ PLACES = [
     ("{measurement: any, value_concepts: none}", "value_concepts: this names no concept set of the file"),
     ("{drug: any, route: {within: none}}", "route.within: this names no concept set of the file"),
     ("{drug: any, source: none}", "source: this names no concept set of the file"),
-    ("{drug: any, dose: {above: 1}}", "cohort.entry[1].dose: events of this domain have no such attribute"),
+    ("{device: any, dose: {above: 1}}", "cohort.entry[1].dose: events of this domain have no such attribute"),
     ("{drug: any, where: [{group: {rules: [{of: {death: any}, days: [1, 0]}]}}]}",
      "where[1].group.rules[1]: the window ends before it starts"),
     ("{drug: any, where: [{group: {rules: [{group: {rules: [{of: {drug: any, quantity: {atleast: 1}}}]}}]}}]}",

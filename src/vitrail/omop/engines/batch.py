@@ -75,6 +75,15 @@ class Found:
         return np.bincount(np.concatenate([np.empty(0, dtype=np.int64), *numbers]), minlength=len(self.counts))
 
 
+_LARGE = ("occurrence", "entered", "around", "flip", "judged", "included", "exposed", "ended", "era")
+
+
+def forget(database: Database) -> None:
+    """Give back the memory of a range of persons that was not finished."""
+    for name in _LARGE:
+        database.keep(name, rules.no_flips)
+
+
 def prepare(database: Database, plan: Plan) -> None:
     """Make what does not depend on persons: the concept sets."""
     database.hold("concept_item", _items(plan))

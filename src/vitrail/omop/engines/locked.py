@@ -4,6 +4,7 @@ It loads no extension, reaches no other file and no network, writes nothing to d
 memory), and none of this can be changed once it is open.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,13 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from vitrail.errors import EngineError
+from vitrail.errors import EngineError, TooLittleMemory
 from vitrail.omop.sheets import Kind, Sheet
+from vitrail.omop.sql import select
 
-_ARROW_KIND: dict[Kind, pa.DataType] = {
-    "int": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()
-}  # fmt: skip
-
+_TYPE: dict[Kind, str] = {"int": "BIGINT", "number": "DOUBLE", "text": "VARCHAR", "flag": "BOOLEAN"}
 
 P = ParamSpec("P")
 
@@ -31,7 +30,8 @@ class LockedDuckDB:
 
     A query is a function that builds a SQLGlot expression, and its arguments; it is a pure function, called once.
 
-    Raises EngineError where a query fails: its text says nothing of the data.
+    Raises EngineError where a query fails, TooLittleMemory where it cannot hold what it needs: the texts say nothing of
+    the data.
     """
 
     def __init__(self, files: Iterable[Path], threads: int, memory_limit: str) -> None:
@@ -47,6 +47,7 @@ class LockedDuckDB:
         }
         self._connection = duckdb.connect(":memory:", config=options)
         self._run(_setting, "allowed_paths", _paths, tuple(files))
+        self._run(_setting, "enable_progress_bar", exp.false)
         self._run(_setting, "enable_external_access", exp.false)
         self._run(_setting, "lock_configuration", exp.true)
 
@@ -83,20 +84,18 @@ class LockedDuckDB:
 
     def hold(self, name: str, rows: Sheet) -> None:
         """Make a table of a sheet, in place of an earlier one of that name."""
-        columns = {
-            column: pa.array([row.get(column) for row in rows.rows], _ARROW_KIND[kind])
-            for column, kind in rows.kinds.items()
-        }
-        self._connection.register("sheet", pa.table(columns))
-        self.keep(name, _sheet)
+        with _told():
+            self._connection.execute(_text(_table, name, _sheet, tuple(rows.kinds.items())), [json.dumps(rows.rows)])
 
     def _run(self, build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> None:
         with _told():
             self._connection.execute(_text(build, *args, **kwargs))
 
 
-def _sheet() -> exp.Query:
-    return exp.select("*").from_("sheet")
+def _sheet(kinds: tuple[tuple[str, Kind], ...]) -> exp.Query:
+    """The rows of a parameter, an array of JSON. (A list as a parameter takes ten times as long, Arrow an import.)"""
+    shape = json.dumps([{name: _TYPE[kind] for name, kind in kinds}])
+    return select("SELECT UNNEST(FROM_JSON(?, :shape), max_depth := 2)", shape=shape)
 
 
 def _text(build: Callable[P, exp.Expr], *args: P.args, **kwargs: P.kwargs) -> str:
@@ -138,7 +137,7 @@ def _told() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         do = "Ask its authors to split it into smaller studies."
-        raise EngineError("The study needs more memory than an engine may take.", do) from error
+        raise TooLittleMemory("The study needs more memory than an engine may take.", do) from error
     except duckdb.Error as error:
         raise EngineError(
             "The tables hold what their columns cannot hold.", "Check the files by `vitrail site verify`."

@@ -19,7 +19,7 @@ from datetime import date
 from functools import cache
 
 from vitrail.errors import StudyError
-from vitrail.omop.attributes import ABNORMAL, COLUMNS
+from vitrail.omop.attributes import ABNORMAL, COLUMNS, TABLE, earlier, not_held
 from vitrail.omop.engines.memory_records import Occurrence, Period, Site, integer, number, text
 from vitrail.study.attributes import ATTRIBUTES
 from vitrail.study.cohort import ANY, Around, DayLimits, Event, Group, Limits, Moved, PersonLimits, Rule, Span, Wording
@@ -65,6 +65,9 @@ class Events:
     # Which events fit
 
     def _find(self, event: Event) -> ByPerson:
+        for attribute, column in earlier(event.domain).items():
+            if getattr(event, attribute) is not None and self._site.lacks(TABLE[event.domain], column):
+                raise not_held(event.domain, column)
         found = self._of_concepts(event)
         if event.first:
             found = first_of_each_person(found)
@@ -129,6 +132,8 @@ class Events:
 
     def _coded(self, limit: Coded | None, concepts: Callable[[], set[int]]) -> bool:
         """Whether one of the concepts keeps the limits of a concept, where there are any."""
+        if limit is not None and limit.recorded is False:
+            return not concepts()
         return limit is None or any(
             (limit.any_of is None or concept in limit.any_of)
             and (limit.none_of is None or concept not in limit.none_of)

@@ -86,6 +86,11 @@ class Site:
         """The rows of a table."""
         return self._tables.get(name, ())
 
+    def lacks(self, table: str, column: str) -> bool:
+        """Whether a table has rows, and none with a column."""
+        rows = self.table(table)
+        return bool(rows) and not any(column in row for row in rows)
+
     def _occurrences(self, domain: Domain) -> list[Occurrence]:
         """All events of a domain."""
         read = (occurrence(domain, record) for record in self.table(TABLE[domain]))

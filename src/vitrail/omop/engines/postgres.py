@@ -14,7 +14,7 @@ What PostgreSQL does differently is settled here:
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,21 +28,25 @@ from sqlglot import exp
 from vitrail.errors import EngineError, SourceError
 from vitrail.omop import events
 from vitrail.omop.address import Address
-from vitrail.omop.engines.study import DatabaseBatch, DatabaseEngine, Persons
+from vitrail.omop.engines.study import DatabaseBatch, Persons
 from vitrail.omop.sheets import Kind, Sheet
 from vitrail.omop.sql import sql
-from vitrail.omop.tables import Column
-from vitrail.study.study import Study
+from vitrail.omop.tables import CDM, Column, Type, current_names
 
 if TYPE_CHECKING:
     import psycopg
 
 P = ParamSpec("P")
+Copied = Mapping[str, tuple[Sequence[Column], Iterable[bytes]]]
+"""OMOP tables by name: their columns, and their rows as PostgreSQL's CSV, piece by piece."""
 
 STATEMENT_SECONDS = 3_600
 """How long a statement may take."""
 
 _TYPE: Mapping[Kind, str] = {"int": "BIGINT", "number": "DOUBLE", "text": "VARCHAR", "flag": "BOOLEAN"}
+_COPIED: Mapping[Type, str] = {
+    "id": "bigint", "int": "bigint", "date": "date", "float": "double precision", "str": "text"
+}  # fmt: skip
 _WHOLE = ("smallint", "integer", "bigint")
 
 
@@ -64,6 +68,21 @@ class PostgresDatabase:
         """The OMOP tables of a schema that may be read, by OMOP's name."""
         with _told():
             return _tables(self._connection, schema)
+
+    def copy(self, copied: Copied) -> "dict[str, Found]":
+        """Copy OMOP tables into temporary ones; gives these by OMOP's name."""
+        found = {}
+        for name, (columns, pieces) in copied.items():
+            held = Found(
+                "pg_temp", f"copied_{name}", tuple((each.name, each.name, _COPIED[each.type]) for each in columns)
+            )
+            self._run(_empty, held.name, tuple((each.name, events.SQL_TYPE[each.type]) for each in columns))
+            with _told(), self._connection.cursor().copy(_text(_copy_csv, held.name)) as copy:
+                for piece in pieces:
+                    copy.write(piece)
+            self._run(_analyze, held.name)
+            found[name] = held
+        return found
 
     def view(self, name: str, build: Callable[P, exp.Query], *args: P.args, **kwargs: P.kwargs) -> None:
         """Define a view, in place of an earlier one of that name."""
@@ -105,7 +124,7 @@ class PostgresDatabase:
 
     def _fill(self, name: str, kinds: Mapping[str, Kind], rows: Any) -> None:
         self._run(_drop, name)
-        self._run(_empty, name, tuple(kinds.items()))
+        self._run(_empty, name, tuple((column, _TYPE[kind]) for column, kind in kinds.items()))
         with _told(), self._connection.cursor().copy(_text(_copy_in, name)) as copy:
             for row in rows:
                 copy.write_row(row)
@@ -115,15 +134,19 @@ class PostgresDatabase:
 class PostgresBatch(DatabaseBatch):
     """Answers batches of definitions in a PostgreSQL database, from the OMOP tables of the address's schema.
 
+    Or from tables that are ``copied`` into the database for as long as it is open; the schema is not looked at then.
     A missing table is empty. A statement may take so many ``seconds``. Raises SourceError where there is no table
     ``person``, a table lacks a column or the database cannot be reached, EngineError where it does not do what is
     asked, and what its class raises.
     """
 
-    def __init__(self, address: Address, *, seconds: int = STATEMENT_SECONDS, ranges: int = 1) -> None:
+    def __init__(
+        self, address: Address, *, seconds: int = STATEMENT_SECONDS, ranges: int = 1, copied: Copied | None = None
+    ) -> None:
         self._postgres = PostgresDatabase(address, seconds)
         try:
-            self._found = _checked(self._postgres.tables(address.schema))
+            found = self._postgres.tables(address.schema) if copied is None else self._postgres.copy(copied)
+            self._found = _checked(found)
             super().__init__(self._postgres, ranges)
         except BaseException:
             self.close()
@@ -133,17 +156,15 @@ class PostgresBatch(DatabaseBatch):
         """Leave the database as it was; the engine answers no more."""
         self._postgres.close()
 
+    def lacks(self, table: str, column: str) -> bool:
+        """Whether an OMOP table is there, and without a column."""
+        found = self._found.get(table)
+        return found is not None and column not in {name for name, _, _ in found.columns}
+
     def read(self, persons: Persons) -> None:
         """Let the views show a range of persons."""
         for name in events.TABLES_READ:
             self._postgres.view(name, _read, name, self._found.get(name), persons)
-
-
-class PostgresEngine(DatabaseEngine):
-    """An engine for one study over a PostgreSQL database; see :class:`PostgresBatch`."""
-
-    def __init__(self, study: Study, address: Address, *, seconds: int = STATEMENT_SECONDS, ranges: int = 1) -> None:
-        super().__init__(study, PostgresBatch(address, seconds=seconds, ranges=ranges))
 
 
 # Tables of the site
@@ -169,7 +190,8 @@ def _tables(db: "psycopg.Connection[Any]", schema: str) -> dict[str, Found]:
     for name in dict.fromkeys(row[0] for row in found):
         if name.lower() in tables:
             raise SourceError(f"The database has two tables for {name.lower()}.", "Keep one of them.")
-        columns = tuple((column.lower(), column, kind) for of, column, kind in found if of == name)
+        held = current_names(CDM[name.lower()], [column for of, column, _ in found if of == name])
+        columns = tuple((held[column], column, kind) for of, column, kind in found if of == name)
         tables[name.lower()] = Found(schema, name, columns)
     return tables
 
@@ -277,10 +299,8 @@ def _view(name: str, build: Callable[..., exp.Query], *args: Any, **kwargs: Any)
     return exp.Create(this=_own(name), kind="VIEW", replace=True, expression=build(*args, **kwargs))
 
 
-def _empty(name: str, kinds: tuple[tuple[str, Kind], ...]) -> exp.Expr:
-    columns = [
-        exp.ColumnDef(this=exp.to_identifier(column), kind=exp.DataType.build(_TYPE[kind])) for column, kind in kinds
-    ]
+def _empty(name: str, types: tuple[tuple[str, str], ...]) -> exp.Expr:
+    columns = [exp.ColumnDef(this=exp.to_identifier(column), kind=exp.DataType.build(type)) for column, type in types]
     return exp.Create(this=exp.Schema(this=_own(name), expressions=columns), kind="TABLE")
 
 
@@ -294,6 +314,11 @@ def _analyze(name: str) -> exp.Expr:
 
 def _copy_in(name: str) -> exp.Expr:
     return exp.Copy(this=_own(name), kind=True, files=[exp.Var(this="STDIN")])
+
+
+def _copy_csv(name: str) -> exp.Expr:
+    csv = exp.CopyParameter(this=exp.var("FORMAT"), expression=exp.var("CSV"))
+    return exp.Copy(this=_own(name), kind=True, files=[exp.Var(this="STDIN")], params=[csv])
 
 
 def _of(statement: str, name: str) -> exp.Expr:

@@ -25,9 +25,9 @@ from sqlglot import exp
 
 from vitrail.errors import EngineError, SourceError
 from vitrail.omop import events
-from vitrail.omop.engines.study import DatabaseBatch, DatabaseEngine, Persons
+from vitrail.omop.engines.study import DatabaseBatch, Persons
 from vitrail.omop.sheets import Kind, Sheet
-from vitrail.study.study import Study
+from vitrail.omop.tables import CDM, current_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -81,7 +81,7 @@ class SparkDatabase:
             frame = _source(self._session, name, address)
             if frame is None:
                 return None
-            frame = frame.toDF(*(each.lower() for each in frame.columns))
+            frame = frame.toDF(*current_names(CDM[name], frame.columns).values())
             frame.createOrReplaceTempView(f"source_{name}")
             return tuple(frame.columns)
 
@@ -150,17 +150,14 @@ class SparkBatch(DatabaseBatch):
         """Give back the cluster's memory; the engine answers no more."""
         self._spark.close()
 
+    def lacks(self, table: str, column: str) -> bool:
+        """Whether an OMOP table is there, and without a column."""
+        return column not in self._present.get(table, (column,))
+
     def read(self, persons: Persons) -> None:
         """Let the views show a range of persons."""
         for name in events.TABLES_READ:
             self._spark.view(name, _read, name, self._present.get(name), persons)
-
-
-class SparkEngine(DatabaseEngine):
-    """An engine for one study on a cluster; see :class:`SparkBatch`."""
-
-    def __init__(self, study: Study, address: SparkAddress, *, ranges: int = 1) -> None:
-        super().__init__(study, SparkBatch(address, ranges=ranges))
 
 
 # Tables of the site

@@ -14,13 +14,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrail.errors import StudyError
+from vitrail.errors import StudyError, TooLittleMemory
 from vitrail.omop import events, occurrences
+from vitrail.omop.attributes import TABLE, earlier, not_held
 from vitrail.omop.covariates import features, histories, matrix, people
 from vitrail.omop.engines import Answer, CohortRows, Dates, Step, batch
 from vitrail.omop.engines.features import find_features
+from vitrail.omop.engines.means import MOST_RANGES
 from vitrail.omop.feature_table import FeatureTable
-from vitrail.omop.plan import CohortNode, Plan, plan_of
+from vitrail.omop.limits import attributes
+from vitrail.omop.plan import Bare, CohortNode, Plan, plan_of
 from vitrail.omop.sheets import Kind, Sheet
 from vitrail.study.cohort import Event
 from vitrail.study.concepts import ConceptSet
@@ -54,6 +57,10 @@ class DatabaseBatch(ABC):
         """Let the views that are named after OMOP tables show a range of persons."""
 
     @abstractmethod
+    def lacks(self, table: str, column: str) -> bool:
+        """Whether an OMOP table is there, and without a column."""
+
+    @abstractmethod
     def close(self) -> None:
         """Give back what it holds; the engine answers no more."""
 
@@ -70,7 +77,18 @@ class DatabaseBatch(ABC):
         return self.answers(plan_of(definitions)) if definitions else {}
 
     def answers(self, plan: Plan) -> dict[str, Answer]:
-        """The answer to each definition of a plan, by its id."""
+        """The answer to each definition of a plan, by its id; in more ranges where the memory is too little."""
+        self._check(plan)
+        while True:
+            try:
+                return self._answers(plan)
+            except TooLittleMemory:
+                if self._ranges >= MOST_RANGES:
+                    raise
+                self._ranges *= 2
+                batch.forget(self.database)
+
+    def _answers(self, plan: Plan) -> dict[str, Answer]:
         batch.prepare(self.database, plan)
         found: list[batch.Found] = []
         before = np.zeros(len(plan.cohorts), dtype=np.int64)
@@ -82,11 +100,23 @@ class DatabaseBatch(ABC):
 
     def find_events(self, plan: Plan, rows: Mapping[str, CohortRows]) -> None:
         """Fill ``occurrence`` with the events of a plan, for everybody; ``rows`` are those of cohorts, by id."""
+        self._check(plan)
         self._show(None)
         batch.prepare(self.database, plan)
         self.database.show("given_row", _as_events(plan, rows))
         self.database.keep("cohort_row", occurrences.given_rows)
         batch.find_events(self.database, plan)
+
+    def _check(self, plan: Plan) -> None:
+        """Raise EngineError where an event is limited by a column of an earlier version that its records lack."""
+        bare = [each for each in plan.events if isinstance(each, Bare)]
+        asked = {(each.domain, name) for each in bare for name in attributes([column for column, _ in each.cells])}
+        for domain, name in sorted(asked):
+            column = earlier(domain).get(name)
+            if column is not None and self.lacks(TABLE[domain], column):
+                self._show(None)
+                if self.database.rows(occurrences.some_record, TABLE[domain]):
+                    raise not_held(domain, column)
 
     def features(
         self,

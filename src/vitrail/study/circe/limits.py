@@ -113,12 +113,19 @@ def day_ranges(limits: DayLimits) -> list[dict[str, Any]]:
     return ranges(DAYS, plain)
 
 
-def coded(concepts: list[Concept] | None, turned: bool | None, chosen: Selection | None, name: Name | None) -> Any:
-    """Limits of a concept, from a list (``turned``: all but these) and a concept set that is called ``name``."""
+def coded(
+    concepts: list[Concept] | None, turned: bool | None, chosen: Selection | None, name: Name | None
+) -> Coded | None:
+    """Limits of a concept, from a list (``turned``: all but these) and a concept set that is called ``name``.
+
+    A selection that names no set wants a concept, or none.
+    """
     said: dict[str, Any] = {}
     if concepts:
         said["none_of" if turned else "any_of"] = tuple(each.concept_id for each in concepts)
-    if chosen is not None:
+    if chosen is not None and chosen.codeset_id is None:
+        said["recorded"] = not chosen.is_exclusion
+    elif chosen is not None:
         said["outside" if chosen.is_exclusion else "within"] = name
     return Coded(**said) if said else None
 

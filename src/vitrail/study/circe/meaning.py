@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from vitrail.study.circe import limits, model
 from vitrail.study.circe.names import fitted
 from vitrail.study.circe.refusals import Refused, at
-from vitrail.study.circe.table import COUNT_COLUMNS, CRITERIA, DEMOGRAPHIC, Attribute, CriterionKind, Kind
-from vitrail.study.circe.values import CodeSet, DateAdjustment, Item
+from vitrail.study.circe.table import COUNT_COLUMNS, CRITERIA, DEMOGRAPHIC, ONLY_ONCE, Attribute, CriterionKind, Kind
+from vitrail.study.circe.values import CodeSet, Concept, DateAdjustment, Item, Selection
 from vitrail.study.cohort import (
     ANY,
     Around,
@@ -170,6 +170,8 @@ class _Reader:
                     if limit is None:
                         raise Refused("two ranges that both leave dates out", "Give one of them.")
                 found[attribute.field] = limit
+                if attribute.note == ONLY_ONCE:
+                    self.notes(f"{attribute.name} asks for {attribute.note}.")
         days = {name: DayLimits(**each) for name, each in found.items() if isinstance(each, dict)}
         return {**found, **days}
 
@@ -177,10 +179,8 @@ class _Reader:
         """One limit, or None where nothing is asked. A date range is as yet a dict, for two may be one."""
         value = None if attribute.kind is Kind.SELECTED else getattr(said, attribute.name)
         if attribute.kind in (Kind.CODED, Kind.TYPED, Kind.SELECTED):
-            chosen = getattr(said, attribute.name + "CS")
-            name = chosen and self._name(chosen.codeset_id, "CodesetId")
             turned = attribute.kind is Kind.TYPED and getattr(said, attribute.name + "Exclude")
-            return limits.coded(value, turned, chosen, name)
+            return self._coded(attribute, value, turned, getattr(said, attribute.name + "CS"))
         if value is None or attribute.kind is Kind.REFUSED:
             return None
         if attribute.kind is Kind.UNHEARD:
@@ -189,7 +189,19 @@ class _Reader:
         if attribute.kind in (Kind.SET, Kind.SOURCE):
             name = self._name(value)
             return name if attribute.kind is Kind.SOURCE else Coded(within=name)
+        if attribute.kind is Kind.TEXT and not value.text:
+            self.notes(f"{attribute.name} has no text to look for: it asks only that the record has one.")
         return _PLAIN[attribute.kind](value)
+
+    def _coded(
+        self, attribute: Attribute, listed: list[Concept] | None, turned: bool, chosen: Selection | None
+    ) -> Coded | None:
+        """Limits of a concept. circe-be looks for the kind of visit among the visits alone."""
+        number = None if chosen is None else chosen.codeset_id
+        if chosen is not None and number is None and chosen.is_exclusion and attribute.field == "visit_type":
+            raise Refused("a visit without a concept, which no visit is", "Leave this out.")
+        name = None if number is None else self._name(number, "CodesetId")
+        return limits.coded(listed, turned, chosen, name)
 
     def _name(self, number: int, *way: str) -> Name:
         if number not in self.names:
@@ -328,5 +340,6 @@ def _times(said: model.Occurrence) -> dict[str, Any]:
 def _named(name: Name, group: Group) -> Rule:
     """A rule of the cohort: the one rule of its group where there is but one, else the group."""
     if group.need in ("all", "any") and len(group.rules) == 1:
-        return group.rules[0].model_copy(update={"name": name})
+        only = group.rules[0]
+        return only.model_copy(update={"name": name}) if only.group is None else _named(name, only.group)
     return Rule(name=name, group=group)

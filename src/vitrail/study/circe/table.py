@@ -64,7 +64,7 @@ class CriterionKind:
     adjusted: Literal["as said", "own ends", "unheard"] = "as said"
 
 
-_NO_DOSE = "the Common Data Model 5.4 has no dose in drug exposures"
+ONLY_ONCE = "a column of the Common Data Model 5.0 alone; refused when it is run on drug exposures without"
 _NO_SPECIMEN_SOURCE = "circe-be does not look at it, and the Common Data Model has no such column"
 _NO_LOCATION = "the Common Data Model 5 has no history of locations"
 
@@ -111,9 +111,8 @@ CRITERIA: tuple[CriterionKind, ...] = (
         Attribute("RouteConcept", "route", Kind.CODED),
         Attribute("LotNumber", "lot_number", Kind.TEXT),
         Attribute("DrugSourceConcept", "source", Kind.SOURCE),
-        Attribute("EffectiveDrugDose", "", Kind.REFUSED, _NO_DOSE),
-        Attribute("DoseUnit", "", Kind.REFUSED, _NO_DOSE),
-        Attribute("DoseUnitCS", "", Kind.REFUSED, _NO_DOSE),
+        Attribute("EffectiveDrugDose", "dose", Kind.NUMBER, ONLY_ONCE),
+        Attribute("DoseUnit", "unit", Kind.CODED, ONLY_ONCE),
     )),
     CriterionKind("ProcedureOccurrence", "procedure", (
         _FIRST, _STARTS, *_CLINICAL,

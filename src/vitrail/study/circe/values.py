@@ -43,6 +43,10 @@ def one_of(*words: str) -> Callable[[object], object]:
     return lambda value: known.get(value.upper(), value) if isinstance(value, str) else value
 
 
+def _text(value: object) -> object:
+    return "" if value is None else value
+
+
 def _day_unit(value: object) -> object:
     return "day" if isinstance(value, str) and value.lower() in ("day", "days") else value
 
@@ -114,9 +118,9 @@ class CodeSet(Circe):
 
 
 class Selection(Circe):
-    """A concept set as the limit of a concept."""
+    """A concept set as the limit of a concept; without one, that there is a concept, or is none."""
 
-    codeset_id: Whole
+    codeset_id: Whole | None = None
     is_exclusion: bool | None = None
 
 
@@ -165,8 +169,9 @@ class TextFilter(Circe):
 
     text: Annotated[
         str,
+        BeforeValidator(_text),
         Field(max_length=1000, pattern=r"^[^%_\x00]*$", description="text of at most 1,000 characters without % and _"),
-    ]
+    ] = ""
     op: Literal["startsWith", "endsWith", "contains", "!startsWith", "!endsWith", "!contains"]
 
 

@@ -141,7 +141,9 @@ class _Writer:
                 raise Unsaid("anything but one concept set to limit a plan or payer")
             yield name, self._number(limit.within)
             return
-        if (limit.any_of and limit.none_of) or (limit.within and limit.outside):
+        if limit.recorded is False and name == "VisitType" and kind is Kind.CODED:
+            raise Unsaid("that no kind of visit is recorded")
+        if (limit.any_of and limit.none_of) or [limit.within, limit.outside, limit.recorded].count(None) < 2:
             raise Unsaid("concepts to have and concepts not to have in one limit")
         listed = limit.any_of or limit.none_of
         if (listed and kind is Kind.SELECTED) or (limit.none_of and kind is Kind.CODED):
@@ -150,6 +152,8 @@ class _Writer:
             yield name, [{"CONCEPT_ID": concept} for concept in listed]
         if limit.none_of:
             yield name + "Exclude", True
+        if limit.recorded is not None:
+            yield name + "CS", {"CodesetId": None, "IsExclusion": not limit.recorded}
         chosen = limit.within or limit.outside
         if chosen:
             yield name + "CS", {"CodesetId": self._number(chosen), "IsExclusion": limit.outside is not None}
