@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,9 @@ EXPECTED_SKIPS = {
     r" is not installed$": not CAN_INSTALL,  # a program that `make system` installs, and here cannot
 }
 """The reasons for which a test may be skipped in CI (regular expression: whether it is allowed here)."""
+
+settings.register_profile("vitrail", deadline=None)  # no test hangs on how fast the machine is
+settings.load_profile("vitrail")
 
 
 @pytest.fixture(scope="session")

@@ -52,19 +52,19 @@ def refused(response: httpx.Response) -> None:
         assert set(response.json()) == {"what", "do"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(["/messages", "/poll", "/studies"]), content=st.binary(max_size=300))
 def test_any_bytes(client: httpx.Client, path: str, content: bytes) -> None:
     refused(client.post(path, content=content, headers=AS_JSON))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(["/messages", "/poll", "/studies"]), data=JSON)
 def test_any_json(client: httpx.Client, path: str, data: Any) -> None:
     refused(client.post(path, content=json.dumps(data).encode("utf-8", "surrogatepass"), headers=AS_JSON))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(["/messages", "/poll"]), envelope=ENVELOPES)
 def test_any_signed_message(client: httpx.Client, path: str, envelope: dict[str, Any]) -> None:
     refused(client.post(path, json=envelope))

@@ -17,7 +17,7 @@ from vitrail.study.definition import Definition
 
 Way = tuple[Any, ...]
 QUICK = settings(
-    deadline=None, database=None, derandomize=True, phases=(Phase.generate,),
+    database=None, derandomize=True, phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 

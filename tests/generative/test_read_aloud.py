@@ -134,7 +134,7 @@ def test_whatever_is_changed_is_heard(root: Path) -> None:
     flagship = read_study(root / "studies" / "early-ckd" / "study.yaml")
     heard = sum((heard_of(flagship, seed) for seed in range(20)), Counter[str]())  # each field by chance, surely
 
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True, phases=(Phase.generate,),
+    @settings(max_examples=40, database=None, derandomize=True, phases=(Phase.generate,),
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(studies.good(), st.integers(0, 2**32))
     def each(data: studies.Data, seed: int) -> None:
@@ -259,7 +259,7 @@ def test_every_attribute_of_every_domain_is_heard() -> None:
 def test_whatever_is_changed_in_a_definition_is_heard() -> None:
     heard: Counter[str] = Counter()
 
-    @settings(max_examples=12, deadline=None, database=None, derandomize=True, phases=(Phase.generate,),
+    @settings(max_examples=12, database=None, derandomize=True, phases=(Phase.generate,),
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(wider(), st.integers(0, 2**32))
     def each(definition: Definition, seed: int) -> None:

@@ -14,7 +14,7 @@ leaves = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() 
 data = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data)
 @example({"\U0001f600": 1, "\ufffd": 2})  # in UTF-16 the first comes first
 @example([1e15, 1e16, 1e21, 1e-4, 9e-5, 1e-7, -0.0, 0.1, 5.0, 2.0**53, 1.5e300])

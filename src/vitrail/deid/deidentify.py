@@ -7,6 +7,7 @@ numbered in that order.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from vitrail.deid.columns import ACTIONS, action
 from vitrail.deid.notes import clean_notes
 from vitrail.deid.persons import OPTED_OUT, PERSONS
 from vitrail.deid.profile import Profile
-from vitrail.deid.sharing import Asked, learn, renew
+from vitrail.deid.sharing import Asked, everything, learn, renew
 from vitrail.deid.text.clean import Cleaner
 from vitrail.errors import SnapshotError
 from vitrail.omop.snapshot import File, Removed, Ruled, counted_values, described
@@ -76,13 +77,16 @@ class Writer:
         """Write a table of ``count`` rows; raises SnapshotError where a record was lost on the way."""
         rows = table(of.name, "moved")
         made = of.name in MADE
-        run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=self._moved(of))
+        moved = self._moved(of, table(of.name, "extract"))
+        run(self.db, f"CREATE {'TABLE' if made else 'VIEW'} :t AS :q", t=rows, q=moved)
         changed = self._rows_ruled(of, rows) if made else {}
-        lookups = self._lookups(of, rows, count)
+        filled = self._filled(of, count)
+        lookups = self._lookups(of, rows, filled, count)
         if of.name == "location" and self.profile.rare:
             places.leave_one_of_each(self.db, rows, self._keyed(of, rows, lookups))
-        ordered = self._sort(of, rows, lookups)
-        changed |= self._changed(ordered, lookups)
+        marked = [name for name, each in lookups.items() if _is_counted(each, filled[name] == count)]
+        ordered = self._sort(of, rows, lookups, marked)
+        changed |= self._changed(ordered, lookups, marked)
         if of.name in REFERRED:
             self._number(of, ordered)
         file = self._copy(of, ordered, lookups)
@@ -90,10 +94,11 @@ class Writer:
         ruled = self._ruled(of, changed)
         return file, self._removed(of, count, file.rows), [*ruled, *_dropped(of)]
 
-    def _moved(self, of: Table) -> exp.Select:
-        """The rows that stay, with new person ids and moved days; keys and references are still the source's."""
+    def _moved(self, of: Table, given: Node) -> exp.Select:
+        """The rows that stay of those ``given`` by the extract, with new person ids and moved days; keys and references
+        are still the source's."""
         query = exp.select(*(exp.alias_(self._column(of, each), each.name) for each in self.columns[of.name]))
-        query = query.from_(exp.alias_(table(of.name, "extract"), "t", table=True))
+        query = query.from_(exp.alias_(given.copy(), "t", table=True))
         if of.name in VOCABULARY and self.profile.rare:
             return query.where(own.held(of.name))
         if not _of_persons(of):
@@ -128,30 +133,48 @@ class Writer:
         states = int(run(self.db, "SELECT count(state) FROM :t", t=rows)[0][0])
         return {"state": states, "zip": places.leave_out_small_places(self.db, rows)}
 
-    def _lookups(self, of: Table, rows: Node, count: int) -> dict[str, rare.Lookup]:
-        """What becomes of each column, but of the key."""
+    def _filled(self, of: Table, count: int) -> dict[str, int]:
+        """How many values each column of the extract has: one in every row where OMOP requires it."""
+        columns = self.columns[of.name]
+        counts = exp.select(*(sql("count(:c)", c=column(each.name)) for each in columns if not each.required))
+        found = iter(run(self.db, counts.select("count(*)").from_(table(of.name, "extract")))[0])
+        return {each.name: count if each.required else int(next(found)) for each in columns}
+
+    def _lookups(self, of: Table, rows: Node, filled: Mapping[str, int], count: int) -> dict[str, rare.Lookup]:
+        """What becomes of each column, but of the key. One without a value has none under any rule."""
         names = [each.name for each in self.columns[of.name] if action(of.name, each.name) != "key"]
         found = {name: rare.as_it_is(name) for name in names}
         if count:
             found |= {each.name: _referred(each) for each in self.columns[of.name] if _refers(of, each)}
-            found |= self._shared(of, rows, count)
+            found |= self._empty(of, rows, filled)
+            found |= self._shared(of, rows, filled, count)
         return found
 
-    def _shared(self, of: Table, rows: Node, count: int) -> dict[str, rare.Lookup]:
+    def _empty(self, of: Table, rows: Node, filled: Mapping[str, int]) -> dict[str, rare.Lookup]:
+        """The columns without a value, which nothing is asked of, nor sorted with the others."""
+        types = {name: kind for name, kind, *_ in run(self.db, "DESCRIBE :q", q=everything(rows))}
+        types |= {each.name: "INTEGER" for each in self.columns[of.name] if _refers(of, each)}
+        empty = [each.name for each in self.columns[of.name] if not filled[each.name]]
+        return {name: rare.Lookup(exp.cast(exp.null(), types[name], dialect="duckdb")) for name in empty}
+
+    def _shared(self, of: Table, rows: Node, filled: Mapping[str, int], count: int) -> dict[str, rare.Lookup]:
         """The columns in which only that stays which k people share."""
-        kept = {each.name: _instead(each) for each in self.columns[of.name] if action(of.name, each.name) == "keep"}
+        columns = [each for each in self.columns[of.name] if filled[each.name]]
+        kept = {each.name: _instead(each) for each in columns if action(of.name, each.name) == "keep"}
         if of.name in VOCABULARY:
             return {}
         renew(self.db)
         if not _of_persons(of):
             return {name: rare.keep_known(self.db, rows, name, instead) for name, instead in kept.items()
                     if self.profile.rare}  # fmt: skip
-        asked = {each.name: each for each in self._asked(of)}
-        whole = learn(self.db, rows, list(asked.values()), count, self.profile.rare) if asked else True
+        asked = {each.name: each for each in self._asked(of, columns)}
+        made = of.name in MADE
+        given, moved = (rows, everything) if made else (table(of.name, "extract"), partial(self._moved, of))
+        whole = learn(self.db, given, moved, list(asked.values()), count, self.profile.rare) if asked else True
         return {name: self._lookup(of, each, kept, whole) for name, each in asked.items()}
 
-    def _asked(self, of: Table) -> Iterator[Asked]:
-        for each in self.columns[of.name]:
+    def _asked(self, of: Table, columns: Sequence[Column]) -> Iterator[Asked]:
+        for each in columns:
             rule = action(of.name, each.name)
             if rule == "string":
                 yield Asked(each.name, "text")
@@ -178,35 +201,37 @@ class Writer:
         few = rare.keep_shared(self.db, of.name, exp.null(), whole).join
         return _referred(of, None if few is None else few[0])
 
-    def _changed(self, rows: Node, lookups: Mapping[str, rare.Lookup]) -> dict[str, int]:
-        """How many values each rule that asks what is shared changes; ``rows`` are those of :meth:`_sort`."""
-        changed = {name: each.changed for name, each in lookups.items() if each.changed is not None}
-        counted = [name for name, each in lookups.items() if each.changed is None]
-        if counted:
-            counts = exp.select(*(sql("count_if(:c)", c=column(_mark(name))) for name in counted)).from_(rows.copy())
-            changed |= {name: int(each or 0) for name, each in zip(counted, run(self.db, counts)[0], strict=True)}
-        return changed
+    def _changed(self, rows: Node, lookups: Mapping[str, rare.Lookup], marked: Sequence[str]) -> dict[str, int]:
+        """How many values each rule that asks what is shared changes; ``rows`` are those of :meth:`_sort`.
+
+        What has no mark is changed in every row.
+        """
+        marks = [sql("count_if(:c)", c=column(_mark(name))) for name in marked]
+        every, *counts = run(self.db, exp.select(sql("count(*)"), *marks).from_(rows.copy()))[0]
+        changed = {name: every if each.changed is None else each.changed for name, each in lookups.items()}
+        return {name: int(each) for name, each in (changed | dict(zip(marked, counts, strict=True))).items()}
 
     def _keyed(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Subquery:
         """The rows as they become, with the source's key."""
         query = exp.select(exp.alias_(column(of.key, "t"), of.key), *_values(lookups))
-        return _joined(query, rows, lookups).subquery("k")
+        return rare.joined(query, rows, lookups).subquery("k")
 
-    def _sort(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup]) -> Node:
+    def _sort(self, of: Table, rows: Node, lookups: Mapping[str, rare.Lookup], marked: Sequence[str]) -> Node:
         """A table of the rows as they become, in their order, which DuckDB keeps: ``rowid`` tells it.
 
         A window over the rows would tell it, too, but on one thread. Beside the values stand the source's key, where
-        others refer to it, and a mark where a value was changed that is to be counted.
+        others refer to it, and a mark where a value was changed that is to be counted. What is the same in all rows is
+        not sorted with them.
         """
-        values = _values(lookups)
-        values += [
-            exp.alias_(sql(":c IS DISTINCT FROM :v", c=column(name, "t"), v=each.value), _mark(name), quoted=True)
-            for name, each in lookups.items()
-            if each.changed is None
-        ]
+        before = [exp.alias_(column(name, "t"), _given(name), quoted=True) for name in marked]
+        values = exp.select(*_values(lookups), *before, exp.alias_(column(of.key, "t"), "source"))
+        query = exp.select(*(column(name) for name, each in lookups.items() if not each.constant))
+        for name in marked:
+            differs = sql(":c IS DISTINCT FROM :v", c=column(_given(name)), v=column(name))
+            query = query.select(exp.alias_(differs, _mark(name), quoted=True))
         if of.name in REFERRED:
-            values.append(exp.alias_(column(of.key, "t"), "source"))
-        query = _joined(exp.select(*values), rows, lookups).order_by(*self._order(of))
+            query = query.select("source")
+        query = query.from_(rare.joined(values, rows, lookups).subquery("v")).order_by(*self._order(of))
         run(self.db, "CREATE TABLE :s AS :q", s=table(of.name, "sorted"), q=query)
         return table(of.name, "sorted")
 
@@ -222,17 +247,18 @@ class Writer:
         """The sorted rows, numbered anew where they have a key of their own."""
         path = self.into / f"{of.name}.parquet"
         key = [exp.alias_(sql(NUMBER), of.key)] if action(of.name, of.key) == "key" else []
-        select = exp.select(*key, *(column(name) for name in lookups)).from_(rows.copy())
+        values = [exp.alias_(each.value, name) if each.constant else column(name) for name, each in lookups.items()]
+        select = exp.select(*key, *values).from_(rows.copy())
         run(self.db, f"COPY :q TO :path {AS_PARQUET}", q=select.subquery(), path=str(path))
         return described(of.name, path)
 
     def _order(self, of: Table) -> list[Node]:
         """By person, date and the source's key; what has no person in no order."""
         if _of_persons(of):
-            return [column(name, "t") for name in dict.fromkeys(("person_id", of.start, of.key)) if name is not None]
+            return [column(name) for name in ("person_id", of.start, "source") if name is not None]
         if action(of.name, of.key) == "key":
-            return [sql("sha256(concat(:order, :key))", order=self.order.hex(), key=column(of.key, "t"))]
-        return [column(each.name, "t") for each in self.columns[of.name]]
+            return [sql("sha256(concat(:order, source))", order=self.order.hex())]
+        return [column(each.name) for each in self.columns[of.name]]
 
     def _removed(self, of: Table, count: int, kept: int) -> list[Removed]:
         """What became of the extract's rows that were not kept."""
@@ -333,6 +359,16 @@ def _values(lookups: Mapping[str, rare.Lookup]) -> list[Node]:
     return [exp.alias_(each.value, name, quoted=True) for name, each in lookups.items()]
 
 
+def _is_counted(of: rare.Lookup, everywhere: bool) -> bool:
+    """Whether the values that a rule changes are still to be told from others: not where there is one in every row, and
+    all become the same."""
+    return of.changed is None and not (of.constant and everywhere)
+
+
+def _given(of: str) -> str:
+    return f"{of} given"
+
+
 def _mark(of: str) -> str:
     return f"{of} changed"
 
@@ -340,14 +376,6 @@ def _mark(of: str) -> str:
 def _instead(of: Column) -> Node:
     """What stands where a value that few people share stood."""
     return sql("0") if of.references == "concept" else exp.null()
-
-
-def _joined(query: exp.Select, rows: Node, lookups: Mapping[str, rare.Lookup]) -> exp.Select:
-    query = query.from_(exp.alias_(rows.copy(), "t", table=True))
-    for each in lookups.values():
-        if each.join is not None:
-            query = query.join(each.join[0].copy(), on=each.join[1].copy(), join_type="left")
-    return query
 
 
 def _dropped(of: Table) -> list[Ruled]:

@@ -5,7 +5,7 @@ Each function says what becomes of one column of the rows ``t`` of a table, as a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,39 @@ Climb = Mapping[int, list[int]]
 class Lookup:
     """What becomes of a column: ``value`` of a row ``t`` that is joined with ``join``, where that is needed.
 
-    ``changed`` is how many values that changes; None where it has not been counted.
+    ``changed`` is how many values that changes; None where it has not been counted. ``of`` is a column, made of the row
+    and what is joined, that the value speaks of instead of the join.
     """
 
     value: Node
     join: tuple[Node, Node] | None = None
     changed: int | None = 0
+    of: Node | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether all rows get the same value."""
+        return self.value.find(exp.Column) is None
+
+
+def joined(query: exp.Select, rows: Node, lookups: Mapping[str, Lookup]) -> exp.Select:
+    """``query`` of ``rows``, called ``t``, with what is looked up for each.
+
+    What a value is worked out of stands in ``t`` by then: DuckDB works it out anew wherever it stands within a CASE.
+    """
+    made = {name: each.of for name, each in lookups.items() if each.of is not None}
+    if made:
+        within = exp.select("t.*", *made.values()).from_(exp.alias_(rows.copy(), "t", table=True))
+        rows = _looked_up(within, [lookups[name] for name in made]).subquery()
+    query = query.from_(exp.alias_(rows.copy(), "t", table=True))
+    return _looked_up(query, [each for name, each in lookups.items() if name not in made])
+
+
+def _looked_up(query: exp.Select, lookups: Sequence[Lookup]) -> exp.Select:
+    for each in lookups:
+        if each.join is not None:
+            query = query.join(each.join[0].copy(), on=each.join[1].copy(), join_type="left")
+    return query
 
 
 def as_it_is(of: str) -> Lookup:
@@ -124,17 +151,15 @@ def draw_in(db: duckdb.DuckDBPyConnection, of: Asked) -> Lookup:
     None is kept where fewer than k people have one, nor where the two ends cross, for all would get the value of one
     person. Values compare within a concept and a unit.
     """
-    into, name = table(f"{of.name} bounds", "ruled"), f"of {of.name}"
-    bounds(db, BASIS, of, into)
-    value = sql(
-        "CASE WHEN :v IS NOT NULL AND :low <= :high THEN :drawn END",
+    into, name, drawn = table(f"{of.name} bounds", "ruled"), f"of {of.name}", f"{of.name} drawn in"
+    within = sql(
+        "CASE WHEN :v IS NOT NULL AND :low <= :high THEN least(greatest(:v, :low), :high) END",
         v=column(of.name, "t"),
         low=column("low", name),
         high=column("high", name),
-        drawn=rounded(sql("least(greatest(:v, :low), :high)", v=column(of.name, "t"), low=column("low", name),
-                          high=column("high", name))),
-    )  # fmt: skip
-    return Lookup(value, bounded(of, into), None)
+    )
+    bounds(db, BASIS, of, into)
+    return Lookup(rounded(column(drawn, "t")), bounded(of, into), None, exp.alias_(within, drawn, quoted=True))
 
 
 def rounded(value: Node) -> Node:

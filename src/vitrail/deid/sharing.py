@@ -7,7 +7,7 @@ exact.
 Everything is made in the schema ``ruled`` of the staging database, anew for each table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,44 +55,63 @@ def renew(db: duckdb.DuckDBPyConnection) -> None:
     run(db, "CREATE SCHEMA ruled")
 
 
-def learn(
-    db: duckdb.DuckDBPyConnection, rows: Node, asked: Sequence[Asked], count: int, published: bool = False
-) -> bool:
-    """Make :data:`BASIS` of ``rows``, a table of ``count`` rows with ``person_id``; whether it has all of them.
+def everything(rows: Node) -> exp.Select:
+    """All of ``rows``: for :func:`learn`, those that have been moved already."""
+    return exp.select("*").from_(exp.alias_(rows.copy(), "t", table=True))
 
+
+def learn(
+    db: duckdb.DuckDBPyConnection,
+    given: Node,
+    moved: Callable[[Node], exp.Select],
+    asked: Sequence[Asked],
+    count: int,
+    published: bool = False,
+) -> bool:
+    """Make :data:`BASIS` of the rows ``given``, ``count`` of them; whether it has all of them.
+
+    ``moved`` gives of some of these rows those that are in the snapshot, with their ``person_id`` there. As it has to
+    look every person up, the odd rows are told before.
     ``published`` says that names and codes of the site's own concepts do not count as known.
     For each text there is then the table :func:`known`; where the basis has not all rows, for each column but numbers
     the table :func:`shared`.
     """
     for each in asked:
         if each.kind == "text":
-            _list_known(db, rows, each, published)
-    held = exp.select(*_held(asked)).from_(rows.copy())
+            _list_known(db, given, each, published)
+    held = exp.select(*_held(asked))
     if count <= FIRST:
-        run(db, "CREATE TABLE :b AS :q", b=BASIS, q=held)
+        run(db, "CREATE TABLE :b AS :q", b=BASIS, q=held.from_(moved(given).subquery("m")))
         return True
-    run(db, "CREATE TABLE :f AS :q", f=_FIRST, q=held.limit(max(FIRST, count // 16)))
-    odd = exp.select(*_held(asked, "t")).from_(exp.alias_(rows.copy(), "t", table=True))
+    first = held.from_(moved(given).subquery("m")).limit(max(FIRST, count // 16))
+    run(db, "CREATE TABLE :f AS :q", f=_FIRST, q=first)
+    odd = _odd_rows(db, given, asked).subquery()
+    run(db, "CREATE TABLE :b AS :q", b=BASIS, q=held.from_(moved(odd).subquery("m")))
+    run(db, "DROP TABLE :f", f=_FIRST)
+    return False
+
+
+def _odd_rows(db: duckdb.DuckDBPyConnection, given: Node, asked: Sequence[Asked]) -> exp.Select:
+    """The rows that hold something which, among the first rows, k people do not share for certain."""
+    odd = exp.select("t.*").from_(exp.alias_(given.copy(), "t", table=True))
     conditions = []
     for each in asked:
         if each.kind == "number":
             odd = odd.join(*_first_bounds(db, each), join_type="left")
         conditions.append(_odd(db, each))
-    run(db, "CREATE TABLE :b AS :q", b=BASIS, q=odd.where(any_of(conditions)))
-    run(db, "DROP TABLE :f", f=_FIRST)
-    return False
+    return odd.where(any_of(conditions))
 
 
-def _held(asked: Sequence[Asked], of: str | None = None) -> list[Node]:
+def _held(asked: Sequence[Asked]) -> list[Node]:
     """The columns of the basis, each once."""
     names = ["person_id"]
     for each in asked:
         names += [each.name, *(column.name for part in each.within or () for column in part.find_all(exp.Column))]
-    return [column(name, of) for name in dict.fromkeys(names)]
+    return [column(name) for name in dict.fromkeys(names)]
 
 
 def known(of: str) -> Node:
-    """The table of the words (``word``) of a text that stand on k rows and that the vocabulary knows."""
+    """The table of the words (``word``) of a text that stand on k rows of the source and that the vocabulary knows."""
     return table(f"{of} known", "ruled")
 
 

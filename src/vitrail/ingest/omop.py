@@ -199,7 +199,10 @@ def load_relation(
         if each.name in held:
             name, kind = held[each.name]
             _check_readable(relation, each, name, kind)
-            fields.append(_field(each, *typed(column(name, ROWS), kind, each.type)))
+            value, text = typed(column(name, ROWS), kind, each.type)
+            # What is text and stays it cannot be wrong: no need to read it only to see that.
+            own = each.type == "str" and value == text and each.name != of.key
+            fields.append(Field(each, value) if own else _field(each, value, text))
     record = _record(of, columns, fields, relation.where)
     try:
         run(db, "CREATE VIEW :t AS :q", t=table(of.name, "typed"), q=judged_rows(db, relation.subquery(), [record]))

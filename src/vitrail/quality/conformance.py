@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlglot import exp
 
 from vitrail.omop.snapshot import Check, Quarantined
@@ -126,11 +128,41 @@ def _counts(of: Cut, name: str, columns: Sequence[Column], schema: str) -> list[
     return [int(each) for each in run(of.db, query)[0]]
 
 
+WIDEST = 2**28
+"""The widest range of keys for which a mark per key is kept: 256 MB."""
+
+
 def _unknown(of: Cut, name: str, field: Column) -> int:
+    """How many references of the source lead to no record.
+
+    Keys are mostly dense, so marks of those that are there tell it in a fraction of the time that a join takes.
+    """
     other = TABLES[str(field.references)]
-    query = "SELECT count(*) FROM :t AS t WHERE :c IS NOT NULL AND NOT EXISTS (SELECT 1 FROM :o AS o WHERE :k = :c)"
-    parts = {"c": column(field.name, "t"), "k": column(other.key, "o"), "o": table(other.name, "extract")}
-    return int(run(of.db, query, t=table(name, "extract"), **parts)[0][0])
+    keys, given = _keys(other.key, other.name), _keys(field.name, name)
+    low, high = run(of.db, "SELECT min(key), max(key) FROM :k AS k", k=keys.subquery())[0]
+    if low is None or high - low >= WIDEST:
+        query = "SELECT count(*) FROM :g AS g WHERE key NOT IN (SELECT key FROM :k AS k)"
+        return int(run(of.db, query, g=given.subquery(), k=keys.subquery())[0][0])
+    there = np.zeros(high - low + 1, dtype=bool)
+    for batch in _batches(of, keys):
+        there[batch - low] = True
+    return sum(_unmarked(batch - low, there) for batch in _batches(of, given))
+
+
+def _keys(field: str, name: str) -> exp.Select:
+    key = sql("CAST(:f AS BIGINT)", f=column(field))
+    return exp.select(exp.alias_(key, "key")).from_(table(name, "extract")).where(sql(":k IS NOT NULL", k=key))
+
+
+def _batches(of: Cut, keys: Node) -> Iterator[NDArray[np.int64]]:
+    for batch in of.db.execute(keys.sql("duckdb")).to_arrow_reader(1_000_000):
+        yield batch.column(0).to_numpy()
+
+
+def _unmarked(places: NDArray[np.int64], there: NDArray[np.bool_]) -> int:
+    """How many places lie outside, or where there is no mark."""
+    inside = places[(places >= 0) & (places < len(there))]
+    return len(places) - int(np.count_nonzero(there[inside]))
 
 
 def concepts(of: Cut) -> Iterator[Check]:

@@ -102,7 +102,7 @@ def rows_of(visits: list[int]) -> list[tuple[int, int]]:
     return rows
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(people)
 def test_table_1_speaks_of_each_persons_first_row(everyone):
     attrition, ages, sexes, years, had_c, m, _ = result(everyone).estimates
@@ -141,7 +141,7 @@ def test_table_1_speaks_of_each_persons_first_row(everyone):
     assert all(count.persons == count.count for _, count in (*ages.cells, *sexes.cells, *had_c.cells))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(people)
 def test_incidence_counts_day_by_day(everyone):
     """A person is at risk on each day after a row's start up to its end, until the first outcome ever."""

@@ -96,7 +96,7 @@ def estimates(evidence: object, name: str = ALL_SITES) -> list[float]:
     return [coefficient.estimate for coefficient in fit.coefficients]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 299), max_size=5))
 def test_any_partition_of_the_rows_gives_the_fit_of_all_rows(seed, cuts):
     X, y = rows(seed, 300)

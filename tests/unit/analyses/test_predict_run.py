@@ -80,7 +80,7 @@ days = st.lists(st.integers(0, 100), max_size=4, unique=True)
 people = st.lists(st.fixed_dictionaries({"visit": days, "outcome": days, "c": days, "m": days}), max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(people)
 def test_the_design_is_what_the_words_say(everyone):
     given_study = study()
@@ -133,7 +133,7 @@ def update(built: Design, coefficients: Sequence[float]) -> RawModelUpdate:
     return found
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(designs(), st.lists(st.floats(-2, 2), min_size=5, max_size=5))
 def test_the_support_of_a_model_update_is_who_is_behind_it(built, coefficients):
     found = update(built, coefficients)

@@ -11,8 +11,18 @@ from sqlglot import exp
 from vitrail.deid import sharing
 from vitrail.deid.columns import OWN, K
 from vitrail.deid.places import COUNTED, SMALL, known_state, three_digits
-from vitrail.deid.rare import Lookup, climbed, draw_in, generalise, keep_common, keep_known, keep_shared, rounded
-from vitrail.deid.sharing import Asked, learn, renew
+from vitrail.deid.rare import (
+    Lookup,
+    climbed,
+    draw_in,
+    generalise,
+    joined,
+    keep_common,
+    keep_known,
+    keep_shared,
+    rounded,
+)
+from vitrail.deid.sharing import Asked, everything, learn, renew
 from vitrail.omop.sql import column, run, sql, table
 
 ROWS = table("measurement", "moved")
@@ -56,14 +66,9 @@ ways = pytest.mark.usefixtures("looked_at")
 
 def apply(db: duckdb.DuckDBPyConnection, name: str, found: Lookup) -> int:
     """Put what becomes of a column in its place, and give how many values that changes."""
-    query = exp.select(exp.alias_(found.value, name, quoted=True), "t.* EXCLUDE " + name)
-    query = query.from_(exp.alias_(ROWS.copy(), "t", table=True))
-    if found.join is not None:
-        query = query.join(found.join[0], on=found.join[1], join_type="left")
+    query = joined(exp.select(exp.alias_(found.value, name, quoted=True), "t.* EXCLUDE " + name), ROWS, {name: found})
     changed = exp.select(sql("count_if(:c IS DISTINCT FROM :v)", c=column(name, "t"), v=found.value))
-    changed = changed.from_(exp.alias_(ROWS.copy(), "t", table=True))
-    if found.join is not None:
-        changed = changed.join(found.join[0].copy(), on=found.join[1].copy(), join_type="left")
+    changed = joined(changed, ROWS, {name: found})
     counted = int(run(db, changed)[0][0] or 0)
     assert found.changed in (None, counted)
     columns = [row[0] for row in db.execute("DESCRIBE moved.measurement").fetchall()]
@@ -77,7 +82,7 @@ def learnt(db: duckdb.DuckDBPyConnection, *asked: Asked) -> bool:
     renew(db)
     count = db.execute("SELECT count(*) FROM moved.measurement").fetchone()
     assert count is not None
-    return learn(db, ROWS, asked, count[0])
+    return learn(db, ROWS, everything, asked, count[0])
 
 
 def generalised(db: duckdb.DuckDBPyConnection) -> int:

@@ -35,7 +35,7 @@ def partition(whole: Part, each: list[int], name: Key) -> Partition:
     return Partition(whole, tuple(Part((*name, place), one, one) for place, one in enumerate(each)), disjoint=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(trees())
 def test_what_is_withheld_of_a_known_whole_is_nothing_or_of_many(partitions: list[Partition]) -> None:
     decision = decide(partitions, DEFAULT)
@@ -50,7 +50,7 @@ def test_what_is_withheld_of_a_known_whole_is_nothing_or_of_many(partitions: lis
                 assert all(part in hidden for part in each.parts if part.count == 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(trees())
 def test_the_decision_does_not_depend_on_the_order(partitions: list[Partition]) -> None:
     assert decide(partitions, DEFAULT).withheld == decide(partitions[::-1], DEFAULT).withheld

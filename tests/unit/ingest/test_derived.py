@@ -79,7 +79,7 @@ SPANS = st.lists(st.tuples(st.integers(1, 2), st.integers(0, 40), st.integers(0,
 EPOCH = date(2010, 1, 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SPANS)
 def test_merged_periods_hold_the_same_days(spans: list[tuple[int, int, int]]) -> None:
     """The oracle is a set of days for each person."""
@@ -122,7 +122,7 @@ def naive_eras(spans: list[tuple[int, int, int]]) -> list[tuple[int, int, int, i
     return [(*era, era[2] - era[1] + 1 - len(covered[n])) for n, era in enumerate(eras, 1)]  # type: ignore[misc]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 150), st.integers(0, 9)), max_size=50))
 def test_eras_are_what_a_naive_program_makes(spans: list[tuple[int, int, int]]) -> None:
     with duckdb.connect() as db:
@@ -269,7 +269,7 @@ def test_a_list_of_merges_that_cannot_be_is_refused(tmp_path: Path, text: str, s
     assert "SECRET" not in str(caught.value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_a_chain_ends_at_its_survivor_in_whatever_order_it_is_told(order: list[int], length: int) -> None:
     with duckdb.connect() as db:

@@ -210,7 +210,7 @@ def test_damage_is_a_counted_fault_and_never_a_crash(tmp_path: Path, examples: i
     names = st.sampled_from(["Patient.000.ndjson", "a.json", "Patient.000.ndjson.gz", "a.json.gz"])
     numbers = st.lists(st.integers(0, 2**31), min_size=12, max_size=12)
 
-    @settings(max_examples=examples, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(numbers, st.lists(st.integers(0, 9), min_size=1, max_size=3), names)
     def check(draws: list[int], kinds: list[int], name: str) -> None:
         for path in tmp_path.iterdir():

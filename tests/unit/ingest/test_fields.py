@@ -48,7 +48,7 @@ def test_parsed(kind: Type, text: str | None, expected: object) -> None:
     assert of(kind, text) == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(st.sampled_from("0123456789+-.eE _x"), max_size=12))
 def test_whole_numbers_and_numbers_agree_with_their_grammar(text: str) -> None:
     """The oracle is Python's own reading, where the text has the grammar of a number at all."""
@@ -62,7 +62,7 @@ def test_whole_numbers_and_numbers_agree_with_their_grammar(text: str) -> None:
         assert of("float", text) is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dates(date(1700, 1, 1), date(2300, 1, 1)))
 def test_dates_in_range_are_read(day: date) -> None:
     assert of("date", day.isoformat()) == (day if 1800 <= day.year < 2200 else None)

@@ -205,7 +205,7 @@ TEXT = st.sampled_from(
 LINES = st.lists(st.tuples(*[TEXT] * 7), max_size=50)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES)
 def test_rows_in_are_rows_loaded_and_quarantined(tmp_path: Path, lines: list[tuple[str, ...]]) -> None:
     content = "id,sex,age,until,dead,hb,na\n" + "".join(",".join(line) + "\n" for line in lines)

@@ -37,7 +37,7 @@ def test_one_person_into_two_others_is_refused() -> None:
         resolved([(1, 2), (2, 3), (1, 4)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), max_size=14))
 def test_each_old_id_has_one_end_and_no_end_is_old(pairs: Pairs) -> None:
     try:

@@ -108,7 +108,7 @@ PERIODS = st.lists(st.tuples(IDS, GOOD_IDS, DATES, DATES, st.just("44814724")), 
 DRUGS = st.lists(st.tuples(IDS, IDS, INTS, DATES, DATES, st.just("0"), FLOATS), max_size=60)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PERSONS, PERIODS, DRUGS)
 def test_each_row_is_loaded_or_quarantined_for_its_reason(
     tmp_path: Path, people: list[Row], periods: list[Row], drugs: list[Row]

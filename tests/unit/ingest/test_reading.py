@@ -16,9 +16,7 @@ from vitrail.ingest.extract import open_schemas
 from vitrail.ingest.reading import Layout, Staged, stage_csv
 from vitrail.ingest.relations import parquet_relation
 
-SETTINGS = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

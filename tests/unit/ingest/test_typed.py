@@ -93,7 +93,7 @@ def parts(rows: list[tuple[object, ...]], names: tuple[str, ...], types: tuple[p
     return path
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ROW, max_size=75), st.booleans())
 def test_types_and_text_give_the_same(rows: list[tuple[object, ...]], merges: bool) -> None:
     rows = [(*row, 32838) for row in rows]

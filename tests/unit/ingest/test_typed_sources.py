@@ -45,7 +45,7 @@ def test_rows_that_a_duckdb_file_has_only_in_its_log_are_read(tmp_path: Path) ->
     assert len(rows(source, tmp_path / "scratch")["measurement"]) == 120
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30) | st.integers(0, 2**60), max_size=40), st.integers(1, 50), st.integers(0, 3))
 def test_a_repeated_key_is_found_however_keys_lie(keys: list[int], widest: int, at_once: int) -> None:
     """By marks where they are dense, by parts where they are not: the answer is that of a set."""

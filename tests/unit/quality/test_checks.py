@@ -24,6 +24,7 @@ from tests.unit.quality.cuts import (
     lost,
 )
 from vitrail.omop.snapshot import Check
+from vitrail.quality import conformance
 
 DIED, NOW = "2019-12-31", "2026-01-01"
 
@@ -121,6 +122,19 @@ def test_what_is_planted_is_found(found: dict[int, Found], plant: Plant) -> None
     assert (tolerated.outcome, tolerated.violations) == ("passed", plant.tolerated)
     assert (beyond.outcome, beyond.violations) == ("failed", plant.tolerated + 1)
     assert clean.rows == tolerated.rows == beyond.rows == plant.rows
+
+
+def test_references_are_followed_alike_where_keys_are_far_apart(
+    tmp_path: Path, found: dict[int, Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plants = [plant for plant in PLANTS if plant.check == "isForeignKey"]
+    rows, source = good(), good()
+    for plant in plants:
+        plant.into(rows, source, plant.tolerated + 1)
+    monkeypatch.setattr(conformance, "WIDEST", 1)
+    far = checks(tmp_path, rows, source)
+    for plant in plants:
+        assert plant.of(far) == plant.of(found[1])
 
 
 def test_good_records_pass(found: dict[int, Found]) -> None:

@@ -338,7 +338,7 @@ def test_hostile_study_text_changes_no_element(made: ModuleType, harmless: list,
     assert visible(text) in "".join(data for _, data in Page(page).texts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
 def test_any_study_text_changes_no_element(made: ModuleType, harmless: list, text: str) -> None:
     assert shape(saying(made, text)) == harmless

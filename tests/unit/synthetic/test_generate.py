@@ -45,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunk=st.integers(10, 200))
 def test_a_persons_records_do_not_depend_on_the_chunk(
     chunk: int, whole: Path, tmp_path_factory: pytest.TempPathFactory

@@ -118,7 +118,8 @@ def find_codes(page: Page) -> Iterator[Span]:
     for index in page.where(_ANNOUNCING):
         yield from _after_key(page, index, page.words[index])
     reached = 0
-    for index in sorted({*page.numbers, *_before_signs(page), *page.where(_OLD)}):
+    signs = [index for index in page.signs if page.raw[index] in "+(*#"]
+    for index in sorted({*page.numbers, *signs, *_before_signs(page), *page.where(_OLD)}):
         start = page.starts[index]
         found = _at(page, index, page.words[index]) if start >= reached else None
         if found is not None:
@@ -133,7 +134,7 @@ _OLD = listed("aged age turned turning turns ninety one a x xxx")
 
 def _before_signs(page: Page) -> Iterator[int]:
     """The capital letters before a hyphen, a slash or a number sign, with which a code may begin."""
-    return (index - 1 for index in page.numbers if index and page.raw[index] in "-#/" and _dashed(page, index - 1))
+    return (index - 1 for index in page.signs if index and page.raw[index] in "-#/" and _dashed(page, index - 1))
 
 
 def _at(page: Page, index: int, word: str) -> tuple[int, int, Category] | None:
@@ -173,13 +174,16 @@ def _number_at(page: Page, index: int, start: int) -> tuple[int, int, Category] 
     low = page.low
     if low[start - 1 : start] in (".", ",", "/") and low[start - 2 : start - 1].isdigit():
         return None
-    for pattern, category in _NUMBERS:
+    several = low[start] in "+(" or _SEVERAL.match(low, start)
+    for pattern, category in _NUMBERS if several else ():
         match = pattern.match(low, start)
         if match:
             return start, match.end(), category
-    match = _AGE.match(low, start) or _SEXED.match(low, start)
+    match = (_AGE.match(low, start) or _SEXED.match(low, start)) if low[start] in "91" else None
     if match:
         return None if _SURVIVED.match(low, match.end()) else (start, match.end(), "AGE")
+    if not several:
+        return None
     match = _GROUPS.match(low, start)
     if match and _is_identifier(page, index, match[0]):
         return start, match.end(), "ID"
@@ -188,6 +192,9 @@ def _number_at(page: Page, index: int, start: int) -> tuple[int, int, Category] 
         return start, match.end(), "ID"
     return None
 
+
+_SEVERAL = re.compile(r"[\da-f]{7}|[\da-f]{1,8}[\s.\-/:()]{1,4}\d|[\da-f]{2}[:-][\da-f]")
+"""What every number of several groups, or of many digits, begins with."""
 
 _NUMBERS: tuple[tuple[re.Pattern[str], Category], ...] = (
     (_UUID, "ID"), (_SSN, "ID"), (_PHONE, "CONTACT"), (_ABROAD, "CONTACT"), (_LOCAL, "CONTACT"), (_MAC, "ID"),
@@ -215,10 +222,12 @@ def _is_identifier(page: Page, index: int, text: str) -> bool:
 
 def _code_at(page: Page, index: int, start: int) -> tuple[int, int, Category] | None:
     """A code of letters and digits that names a person, a device or a record."""
-    low = page.low
+    low, word = page.low, page.words[index]
     if low[start - 1 : start].isalnum() or low[start - 1 : start] == "-":
         return None
-    match = _VIN.match(low, start)
+    if word.isdigit() and low[page.end(index) : page.end(index) + 1] != "-":
+        return None  # neither letters nor a hyphen follow
+    match = _VIN.match(low, start) if len(word) == 17 else None
     if match and 3 <= _digits(match[0]) < 17:
         return start, match.end(), "ID"
     match = _CODE.match(low, start)
@@ -257,6 +266,8 @@ def _digits(text: str) -> int:
 def _after_key(page: Page, index: int, word: str) -> Iterator[Span]:
     """What a word announces: 'MRN: …', 'policy number …', 'call …'."""
     low, start = page.low, page.starts[index]
+    if word not in _DIGITLESS and not page.digits_within(start, FARTHEST):
+        return
     if word in _CALLS:
         match = _CALL.match(low, start)
         if match and (
@@ -276,11 +287,17 @@ def _after_key(page: Page, index: int, word: str) -> Iterator[Span]:
         return
     told = word in _ALWAYS or bool(_TOLD.search(said[len(word) :])) or value.startswith("#")
     least = 3 if told and word not in _LOOSE else 5
-    if digits >= least or (told and word in ("mrn", "vin") and "-" in value):
+    if digits >= least or (told and word in _DIGITLESS and "-" in value):
         # 'patient ID: 12' says what it is by its label alone; what 'MRN' says is the same for everybody
         start = start if word in _OWNING and re.search(r"\bid\b|#", said) else match.start("value")
         yield Span(start, match.end("value"), "ID", "rule")
 
+
+FARTHEST = 140
+"""Characters from a word that announces a number within which the number begins, by the patterns."""
+
+_DIGITLESS = ("mrn", "vin")
+"""What these announce may be without digits."""
 
 _OWNING = listed("patient pt site study subject case")
 _LOOSE = listed("""
@@ -300,14 +317,12 @@ def _signs(page: Page) -> Iterator[Span]:
         at = low.find("@", max(at + 1, end))
     if "://" in low or "www." in low:
         yield from (Span(match.start(), _trimmed(match), "CONTACT", "rule") for match in _URL.finditer(low))
-    for index, word in enumerate(page.words):
-        if word in _TAILS and index > 1 and low[page.starts[index] - 1] == ".":
+    for index in page.where(_TAILS):
+        if index > 1 and low[page.starts[index] - 1] == ".":
             yield from _domain(page, index)
-        elif (
-            word[0].isdigit()
-            and (match := _IP.match(low, page.starts[index]))
-            and all(int(each) < 256 for each in match[0].split("."))
-        ):
+    for index in page.numbers:
+        match = _IP.match(low, page.starts[index]) if low[page.starts[index]].isdigit() else None
+        if match and all(int(each) < 256 for each in match[0].split(".")):
             yield Span(match.start(), match.end(), "CONTACT", "rule")
 
 

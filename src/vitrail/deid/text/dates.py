@@ -40,6 +40,13 @@ _FULL_YEAR = r"(?P<year>(?:1[89]|2[012])\d\d|'\d\d)"
 _END = r"(?![a-z0-9]|[./-]\d)"
 _TO = r"(?:\s{0,2}(?:-|to|and|through|thru|&)\s{0,2}(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?=\W))?"
 
+LIKE_A_DATE = re.compile(
+    r"\d{8}|\d{1,4}(?!\d)(?:st|nd|rd|th)?[\s/.,\-]{0,4}(?:(?:day\s)?of\s|the\s)?[\s/.\-]{0,2}(?:'?\d|"
+    + "|".join(SHORT)
+    + ")"
+)
+"""What every date that begins with a digit begins with."""
+
 _NUMERIC = re.compile(
     r"(?P<a>\d{1,4})\s?(?P<sep>[/.\-])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<c>\d{4}|'?\d{2})"
     r"(?:t\d\d:?\d\d(?::?\d\d(?:\.\d{1,9})?)?(?:z|[+-]\d\d:?\d\d)?)?" + _END
@@ -139,7 +146,7 @@ def find_dates(page: Page) -> Iterator[Span]:
     reached = 0
     for index in sorted({*page.numbers, *page.where(_HEADS)}):
         start = page.starts[index]
-        if start < reached or not page.raw[index][0].isalnum():
+        if start < reached:
             continue
         end = _date_at(page, index, page.words[index])
         if end > start:
@@ -184,7 +191,7 @@ _JOINED = re.compile(_MONTH + r"\.?" + _DAY + r"(?:,?\s{0,2}" + _FULL_YEAR + r")
 def _numeric_end(page: Page, index: int) -> int:
     low, start = page.low, page.starts[index]
     before = low[start - 1 : start]
-    if before in (".", "/", "-") and low[start - 2 : start - 1].isdigit():
+    if not LIKE_A_DATE.match(low, start) or (before in (".", "/", "-") and low[start - 2 : start - 1].isdigit()):
         return 0
     for pattern in (_NUMERIC, _DAY_MONTH, _SPACED, _COMPACT, _COMPACT_US, _MONTH_YEAR, _YEAR_MONTH):
         match = pattern.match(low, start)

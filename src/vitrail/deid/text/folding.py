@@ -27,6 +27,7 @@ PUNCTUATION = (
     | {"∕": "/", "⁄": "/"}
 )
 
+_OTHER = re.compile(r"[^\x00-\x7f]")
 INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -66,7 +67,7 @@ def folded(text: str) -> Mapped:
     if text.isascii() and not INVISIBLE.search(text):
         return Mapped(text)
     if all(len(fold(character)) == 1 for character in set(text)):
-        return Mapped("".join(map(fold, text)))
+        return Mapped(_OTHER.sub(lambda match: fold(match[0]), text))
     return assembled((fold(character), at, at + 1) for at, character in enumerate(text))
 
 
@@ -78,6 +79,8 @@ def fold(character: str) -> str:
     for table in (LOOKALIKES, SPELLED, PUNCTUATION):
         if character in table:
             return table[character]
+    if character.isdigit():
+        return str(unicodedata.digit(character))
     parts = [each for each in unicodedata.normalize("NFKD", character) if unicodedata.category(each) not in _UNSEEN]
     plain = "".join(LOOKALIKES.get(each, PUNCTUATION.get(each, each)) for each in parts)
     return plain if len(plain.lower()) == len(plain) else plain[:1] if len(plain[:1].lower()) == 1 else "?"

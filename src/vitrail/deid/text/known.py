@@ -30,6 +30,7 @@ _DROPPED = listed("""
     mr mrs ms dr miss jr sr md prof ii iii iv phd rn
 """)
 _MIXED = re.compile(r"(?<![a-z0-9!|$])[a-z0-9]{0,24}[!|$][a-z0-9!|$]{0,24}")
+_ALONE = re.compile(r"[ .][a-z](?![a-z0-9])[ .]{1,2}[a-z](?![a-z0-9])")
 _LETTERS = re.compile(r"(?<![a-z0-9])[a-z](?:[ .]{1,2}[a-z](?![a-z0-9])){2,30}")
 
 
@@ -37,7 +38,8 @@ _LETTERS = re.compile(r"(?<![a-z0-9])[a-z](?:[ .]{1,2}[a-z](?![a-z0-9])){2,30}")
 class Matcher:
     """What to look for. ``parts``: words of names and addresses; ``joined``: words that run several together;
     ``confused``: parts as OCR confuses them; ``near``: parts that may be off by one edit, by each of their forms;
-    ``forms``: every form of a word by which one of these is come upon; ``begun``: beginnings of parts; ``initials``:
+    ``forms``: every form of a word by which one of these is come upon; ``outright``: words that count as they are;
+    ``begun``: beginnings of parts; ``initials``:
     such as 'j. s.', one pattern; ``first``: the first letters of these."""
 
     parts: dict[str, Category]
@@ -45,6 +47,7 @@ class Matcher:
     confused: dict[str, Category]
     near: dict[str, tuple[Sought, ...]]
     forms: frozenset[str]
+    outright: frozenset[str]
     begun: frozenset[str]
     initials: re.Pattern[str] | None
     first: frozenset[str]
@@ -75,6 +78,7 @@ def matcher(known: Known) -> Matcher:
         confused,
         near,
         frozenset([*parts, *joined, *confused, *near, *streets]),
+        streets.union(parts),
         frozenset(part[:at] for part in parts for at in range(1, len(part))),
         _pattern(initials),
         frozenset(each[0] for each in initials),
@@ -139,10 +143,11 @@ def find_known(page: Page, sought: Matcher) -> Iterator[Span]:
 
 def _marked(page: Page, sought: Matcher) -> dict[int, tuple[Category, bool]]:
     """By word: the category of what it may be, and whether it is that even alone."""
-    words, seen = lexicon(), dict[str, tuple[Category, bool] | None]()
+    words, seen, unmet = lexicon(), dict[str, tuple[Category, bool] | None](), sought.forms.isdisjoint
     marks: dict[int, tuple[Category, bool]] = {}
-    met = {word for word in page.spots if not sought.forms.isdisjoint(forms(word))}
-    for index in page.where(met):
+    slips = set(page.words) - words.common - words.terms | {page.words[index] for index in page.capitals}
+    met = {word for word, made in zip(slips, map(forms, slips), strict=True) if not unmet(made)}
+    for index in page.where(sought.outright | met):
         word = page.words[index]
         if word in sought.parts:
             marks[index] = (sought.parts[word], _alone(page, index, word, sought.parts[word], words))
@@ -245,7 +250,7 @@ def _across(page: Page, sought: Matcher) -> Iterator[Span]:
         found = sought.confused.get(misread(match[0]))
         if found and len(match[0]) > 3 and not match[0].isdigit():
             yield Span(match.start(), match.end(), found, "known")
-    for match in _LETTERS.finditer(page.low):
+    for match in _LETTERS.finditer(page.low) if _ALONE.search(page.low) else ():
         word = SIGNS.sub("", match[0])
         if word in sought.parts or word in sought.joined:
             yield Span(match.start(), match.end(), "NAME", "known")

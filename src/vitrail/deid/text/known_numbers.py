@@ -6,9 +6,10 @@ one digit wrong. A date is read in every layout that it may have, and looked up.
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from vitrail.deid.text.dates import MONTHS, SHORT, read_date
+from vitrail.deid.text.dates import LIKE_A_DATE, MONTHS, SHORT, read_date
 from vitrail.deid.text.folding import plain_letters
 from vitrail.deid.text.page import Page
 from vitrail.deid.text.slips import Sought, alike, by_forms
@@ -18,7 +19,12 @@ SIGNS = re.compile(r"[^a-z0-9]+")
 """What is no letter and no digit."""
 
 MISREAD_DIGITS = str.maketrans("oqli|szb", "00111528")
-_DIGITAL = re.compile(r"(?<![a-z0-9|/.\-])[a-z|/.\-]{0,10}\d[a-z\d|/.\-]{0,20}")
+_DIGITAL = re.compile(r"\d[a-z\d|/.\-]{0,20}")
+_JOINING = frozenset("abcdefghijklmnopqrstuvwxyz|/.-")
+_GROUPS = re.compile(r"\d[\doli|sb\s().\-/]{3,}")
+_BEFORE_GROUPS = frozenset("oli|sb \n\r\t\v\f().-/")
+_PREFIX = frozenset("abcdefghijklmnopqrstuvwxyz.-+")
+_DIGIT = re.compile(r"\d+")
 _NUMBER = re.compile(
     r"(?<![a-z0-9])(?P<prefix>[a-z]{1,5}[-.]?)?[+(]?(?P<number>[\doli|sb](?:[\doli|sb]|"
     r"[\s().\-/](?=[\doli|sb\s().\-/])){3,24}[\doli|sb])(?![a-z0-9])"
@@ -27,9 +33,10 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Numbers:
-    """Letters and digits only: ``whole`` as they are, ``near`` by their forms, for those with one digit wrong."""
+    """Letters and digits only: ``whole`` as they are, each with its digits alone, by which a text without it is soon
+    told; ``near`` by their forms, for those with one digit wrong."""
 
-    whole: dict[str, Category]
+    whole: dict[str, tuple[str, Category]]
     near: dict[str, tuple[Sought, ...]]
 
 
@@ -37,7 +44,9 @@ def numbers(known: Known) -> Numbers:
     """What to look for: record numbers, phones and mail addresses."""
     whole = dict(_of_ids(known.ids)) | dict(_of_phones(known.phones))
     near = ((number.translate(MISREAD_DIGITS), category) for number, category in whole.items() if len(number) > 5)
-    return Numbers(whole, by_forms(near))
+    return Numbers(
+        {number: (re.sub(r"[^0-9]", "", number), category) for number, category in whole.items()}, by_forms(near)
+    )
 
 
 def _of_ids(texts: Iterable[str]) -> Iterator[Sought]:
@@ -63,42 +72,59 @@ def find_numbers(page: Page, sought: Numbers) -> Iterator[Span]:
     """Every place where one of the numbers stands, in whatever groups, with at most one digit wrong."""
     if not sought.whole:
         return
-    squeezed = SIGNS.sub("", page.low)
-    for number, category in sought.whole.items():
-        if number in squeezed:
-            yield from _found_in(page, squeezed, number, category)
+    for number, (digits, category) in sought.whole.items():
+        if digits in page.digits.text:
+            yield from _found_in(page, number, category)
     if not sought.near:
         return
-    for word in page.spots:
-        if len(word) > 4 and not word.isalpha():
-            for _, category in alike(word.translate(MISREAD_DIGITS), sought.near):
+    for word in {page.words[index] for index in page.numbers}:
+        if len(word) > 4:
+            for category in {category for _, category in alike(word.translate(MISREAD_DIGITS), sought.near)}:
                 yield from (Span(page.starts[at], page.end(at), category, "known") for at in page.spots[word])
-    for match in _NUMBER.finditer(page.low):
+    for match in _grouped(page.low):
         if sum(map(str.isdigit, match[0])) > 3:
             yield from _with_a_slip(match, sought)
+
+
+def _grouped(low: str) -> Iterator[re.Match[str]]:
+    """What looks like a number in groups, looked for about each place that has four digits."""
+    for groups in _GROUPS.finditer(low):
+        if sum(map(str.isdigit, groups[0])) > 3:
+            start = _back(low, groups.start(), _BEFORE_GROUPS, 26)
+            yield from _NUMBER.finditer(low, _back(low, start, _PREFIX, 8), groups.end() + 1)
+
+
+def _back(low: str, at: int, over: AbstractSet[str], most: int) -> int:
+    """Where the characters begin, ``most`` of them, that stand before a place and are in ``over``."""
+    least = max(0, at - most)
+    while at > least and low[at - 1] in over:
+        at -= 1
+    return at
 
 
 def _with_a_slip(match: re.Match[str], sought: Numbers) -> Iterator[Span]:
     """A number in groups that is one of those sought, or one edit from it."""
     compact = SIGNS.sub("", match[0]).translate(MISREAD_DIGITS)
     digits = SIGNS.sub("", match["number"]).translate(MISREAD_DIGITS)
-    for _, category in alike(digits, sought.near):
+    for category in {category for _, category in alike(digits, sought.near)}:
         yield Span(match.start("number"), match.end(), category, "known")
-    for _, category in alike(compact, sought.near):
+    for category in {category for _, category in alike(compact, sought.near)}:
         yield Span(match.start(), match.end(), category, "known")
 
 
-def _found_in(page: Page, squeezed: str, number: str, category: Category) -> Iterator[Span]:
-    at = squeezed.find(number)
+def _found_in(page: Page, number: str, category: Category) -> Iterator[Span]:
+    """Every place of a number; one of digits alone is looked for among the digits, which are few."""
+    among = page.digits if number.isdigit() else page.squeezed
+    at = among.text.find(number)
     while at >= 0:
-        start, end = page.place(at), page.place(at + len(number) - 1) + 1
+        start, end = among.place(at), among.place(at + len(number) - 1) + 1
         inside = (page.low[start - 1 : start].isdigit() and number[0].isdigit()) or (
             page.low[end : end + 1].isdigit() and number[-1].isdigit()
         )
         near = end - start <= 2 * len(number) + 2
-        if near and not (inside and len(number) < 9):
+        if near and not (inside and len(number) < 9) and SIGNS.sub("", page.low[start:end]) == number:
             yield Span(start, end, category, "known")
-        at = squeezed.find(number, at + 1)
+        at = among.text.find(number, at + 1)
 
 
 @dataclass(frozen=True)
@@ -137,25 +163,70 @@ _LAYOUTS = tuple(
         r"(?P<compact>\d{8})",
     )
 )
+_BY_MONTH = _LAYOUTS[2:4]
+_BY_NUMBER = (*_LAYOUTS[:2], *_LAYOUTS[4:])
 _NUMBER_OF = {name: at for at, name in enumerate(SHORT, 1)}
-_STARTS = re.compile(rf"(?<![a-z0-9])(?:\d|(?:{_SHORT})[a-z]{{0,6}}[\s/.,\-]{{0,4}}\d)")
+_MONTH_BEFORE = re.compile(rf"(?<![a-z0-9])(?:{_SHORT})[a-z]{{0,6}}[\s/.,\-]{{0,4}}\Z")
+_LONGEST_MONTH = 13
 
 
 def find_days(page: Page, sought: Days) -> Iterator[Span]:
     """Every place where one of the dates stands, in whatever layout, misread or not."""
     if not sought.days:
         return
-    misread = _DIGITAL.sub(
-        lambda match: match[0] if match[0].isdigit() else match[0].translate(MISREAD_DIGITS), page.low
-    )
-    for text in {page.low, misread}:
-        for start in _STARTS.finditer(text):
-            yield from _day_at(text, start.start(), sought)
+    digits = page.digits.starts
+    yield from _days_in(page.low, digits, sought)
+    read = _digits_read(page.low)
+    if read != page.low:
+        other = (match.start() for match in _DIGIT.finditer(read))
+        changed = [at for at in other if read[_about(at)] != page.low[_about(at)]]
+        yield from _days_in(read, changed, sought)
+
+
+def _about(digit: int) -> slice:
+    """What a date may stretch over of which a digit is the first."""
+    return slice(max(0, digit - 1 - _LONGEST_MONTH), digit + 40)
+
+
+def _days_in(text: str, digits: Iterable[int], sought: Days) -> Iterator[Span]:
+    reached = 0
+    for digit in digits:
+        start = _date_start(text, digit, reached)
+        if start is not None:
+            reached = digit + 1
+            yield from _day_at(text, start, sought)
+
+
+def _digits_read(low: str) -> str:
+    """The text with the letters that OCR takes for digits as digits, in words that have a digit."""
+    out, at = [], 0
+    for match in _DIGITAL.finditer(low):
+        start = _back(low, match.start(), _JOINING, 10)
+        begins = start == 0 or not (low[start - 1] in _JOINING or low[start - 1] in "0123456789")
+        word = low[start : match.end()]
+        if begins and not word.isdigit():
+            out += [low[at:start], word.translate(MISREAD_DIGITS)]
+            at = match.end()
+    return "".join([*out, low[at:]])
+
+
+def _date_start(text: str, digit: int, reached: int) -> int | None:
+    """Where a date may begin whose first digit stands at ``digit``: there, or at the month before it."""
+    month = _MONTH_BEFORE.search(text, max(reached, digit - _LONGEST_MONTH), digit)
+    if month:
+        return month.start()
+    return None if digit and text[digit - 1] in _LETTERS_OR_DIGITS else digit
+
+
+_LETTERS_OR_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def _day_at(text: str, start: int, sought: Days) -> Iterator[Span]:
     """The longest of the dates that begins there."""
-    found = (layout.match(text, start) for layout in _LAYOUTS)
+    numeric = text[start].isdigit()
+    if numeric and not LIKE_A_DATE.match(text, start):
+        return
+    found = (layout.match(text, start) for layout in (_BY_NUMBER if numeric else _BY_MONTH))
     ends = [match.end() for match in found if match and _is_sought(match, sought)]
     if ends:
         yield Span(start, max(ends), "DATE", "known")

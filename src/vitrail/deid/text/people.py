@@ -73,8 +73,8 @@ def find_people(page: Page) -> Iterator[Span]:
 def _strangers(page: Page) -> Iterator[Span]:
     """Two to four capital words side by side that no list has: hardly anything but a name is written so."""
     lists, done = lexicon(), -1
-    for index, raw in enumerate(page.raw):
-        if index <= done or not (raw[0].isupper() and len(raw) > 2 and raw.istitle() and raw.isalpha()):
+    for index in [at for at in page.capitals if page.raw[at].istitle()]:
+        if index <= done:
             continue
         last = index
         while last < len(page.raw) and last - index < 4 and _strange(page, last, index, lists):
@@ -118,6 +118,8 @@ def _given() -> frozenset[str]:
 
 def name_end(page: Page, index: int, most: int = 5) -> int:
     """The index after the last word of a name that begins at a word; ``index`` itself where none begins there."""
+    if index < len(page.raw) and not (page.flat or page.raw[index][0].isupper() or page.words[index] in _CONNECTORS):
+        return index
     at, last = index, index
     while at < len(page.words) and at - index < most * 2:
         word, raw = page.words[at], page.raw[at]
@@ -209,6 +211,8 @@ def _introduced(page: Page, index: int, word: str) -> Iterator[Span]:
     if page.words[first : first + 1] == ["name"]:
         first += 1
     labelled = page.raw[first : first + 1] in ([":"], ["-"], ["="]) or page.words[first : first + 2] == ["is", ":"]
+    if word in ("from", "to", "re", "contact") and not labelled:
+        return
     first = _skipped(page, first, ":-=,('\"")
     if (
         page.words[first : first + 1]
@@ -217,8 +221,6 @@ def _introduced(page: Page, index: int, word: str) -> Iterator[Span]:
     ):
         first = _skipped(page, first + 1, ":,'\"")
     if first >= len(page.words) or first - index > 5 or "\n\n" in page.text[page.end(index) : page.starts[first]]:
-        return
-    if word in ("from", "to", "re", "name", "contact") and not labelled and word != "name":
         return
     last = name_end(page, first)
     if page.raw[last : last + 1] == [":"] and not labelled:

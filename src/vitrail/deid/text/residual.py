@@ -19,6 +19,7 @@ PIECE = 4
 DIGITS = 5
 """Digits of a known number that are looked for together."""
 
+_OTHER = re.compile(r"[^\x00-\x7f]")
 _LONG = re.compile(r"\d(?:[ .()/-]{0,2}\d){8,}")
 _STRANGE = re.compile(r"[A-Z](?<=[a-z,] .)[a-z]{2,14}(?: [A-Z]\.)? [A-Z][a-z]{2,14}\b")
 _SIGN = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.\w|https?://|\bwww\.", re.ASCII)
@@ -82,7 +83,7 @@ def _pieces_left(left: str, known: Known, common: frozenset[str]) -> bool:
 
 def _lowered(text: str) -> str:
     """Lower case without accents; what is no ASCII after that is left out. What was taken out stays as a mark."""
-    return (text if text.isascii() else "".join(map(_bare, text))).lower()
+    return (text if text.isascii() else _OTHER.sub(lambda match: _bare(match[0]), text)).lower()
 
 
 @lru_cache(maxsize=20_000)

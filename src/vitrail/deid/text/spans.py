@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Category = Literal["NAME", "DATE", "LOCATION", "ID", "CONTACT", "AGE"]
 
@@ -12,9 +12,11 @@ METHODS = ("known", "dictionary", "rule", "tagger")
 """The levers, strongest first. Of spans of one length, the stronger lever names the category."""
 
 
-@dataclass(frozen=True, order=True)
-class Span:
-    """A stretch of text that identifies somebody: code points ``start`` to ``end`` (exclusive), and who found it."""
+class Span(NamedTuple):
+    """A stretch of text that identifies somebody: code points ``start`` to ``end`` (exclusive), and who found it.
+
+    A tuple, for a note makes and sorts many.
+    """
 
     start: int
     end: int

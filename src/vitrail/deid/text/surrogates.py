@@ -73,6 +73,7 @@ class Draw:
         return choices[at]
 
 
+@lru_cache(maxsize=4096)
 def surrogate(text: str, category: Category, draw: Draw, shift: int | None) -> str:
     """What stands in the place of ``text``. A date moves by ``shift`` days; without a shift it becomes a mark."""
     if category == "DATE":

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from vitrail.deid.text.codes import about_codes
@@ -33,6 +34,10 @@ STRANGE = "\x01"
 
 BLOCK = 4096
 """Words that are scored at once."""
+
+ROWS = 32
+"""Words that are multiplied at once. Over 2^18 multiplications OpenBLAS starts threads on every core, which wait for
+each other for longer than so small a product takes."""
 
 MOST_WORDS = 100_000
 """Words that are kept with what they are; past this many, all are forgotten."""
@@ -124,22 +129,25 @@ class Tagger:
         """The scores of a block of words, with their neighbours; beyond the ends of the page there is nothing."""
         last = min(first + BLOCK, len(words))
         begin, end = max(0, first - REACH), min(len(words), last + REACH)
-        padded = np.zeros((last - first + 2 * REACH, weights.words.shape[1]), np.float32)
+        groups, width = -(-(last - first) // ROWS), weights.words.shape[1]
+        padded = np.zeros((groups * ROWS + 2 * REACH, width), np.float32)
         padded[begin - first + REACH : end - first + REACH] = self._vectors(words[begin:end])
-        window = np.concatenate([padded[at : at + last - first] for at in range(2 * REACH + 1)], axis=1)
+        window = sliding_window_view(padded.ravel(), (2 * REACH + 1) * width)[::width].reshape(groups, ROWS, -1)
         hidden = np.maximum(window @ weights.inner + weights.inner_bias, 0)
-        return np.asarray(hidden @ weights.outer + weights.outer_bias, np.float32)
+        scores = hidden @ weights.outer + weights.outer_bias
+        return np.asarray(scores.reshape(groups * ROWS, -1)[: last - first], np.float32)
 
     def _vectors(self, words: Sequence[str]) -> Floats:
         if len(self.known) + len(words) > len(self.vectors):
             self.known.clear()
             self.vectors = np.empty((max(MOST_WORDS, len(words)), self.weights.words.shape[1]), np.float32)
         known = self.known
-        for word in words:
-            if word not in known:
-                self.vectors[len(known)] = self.weights.words[features(word)].sum(axis=0)
-                known[word] = len(known)
-        return np.asarray(self.vectors[[known[word] for word in words]])
+        if fresh := {word: features(word) for word in words if word not in known}:
+            begins = list(accumulate(map(len, fresh.values()), initial=0))[:-1]
+            buckets = self.weights.words.take(list(chain.from_iterable(fresh.values())), axis=0)
+            self.vectors[len(known) : len(known) + len(fresh)] = np.add.reduceat(buckets, begins, axis=0)
+            known.update(zip(fresh, range(len(known), len(known) + len(fresh)), strict=True))
+        return self.vectors.take(list(map(known.__getitem__, words)), axis=0)
 
 
 def keys(page: Page) -> list[str]:

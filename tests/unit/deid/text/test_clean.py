@@ -57,7 +57,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.sampled_from(["", " "]), st.integers(-300, 300) | st.none())
 def test_spans_are_in_order_within_the_text_and_the_same_again(
     pieces: list[str], between: str, shift: int | None
