@@ -61,7 +61,7 @@ def test_who_was_merged_before_opting_out_is_in_no_snapshot(site: Path, source: 
     """Through a chain, and by the id that no snapshot has any more."""
     load(site, source, (OLD, BETWEEN), (BETWEEN, SURVIVOR))
     assert canaries(site) == VISITS
-    assert "1 persons left" in erase(site, OLD)
+    assert "left the snapshot in use: 1." in erase(site, OLD)
     assert canaries(site) == 0
     load(site, source, (OLD, SURVIVOR))
     assert canaries(site) == 0
@@ -71,7 +71,7 @@ def test_only_the_merges_of_the_snapshot_in_use_count(site: Path, source: Path) 
     """A merge that was a mistake, and was taken back, takes nobody else out."""
     load(site, source, (BETWEEN, OLD))
     load(site, source)
-    assert "1 persons left" in erase(site, BETWEEN)
+    assert "left the snapshot in use: 1." in erase(site, BETWEEN)
     assert canaries(site) == VISITS
 
 
@@ -80,7 +80,7 @@ def test_positive_control_without_the_merges_the_records_stay(
 ) -> None:
     monkeypatch.setattr(Crosswalk, "with_survivors", lambda crosswalk, *_: crosswalk)
     load(site, source, (OLD, SURVIVOR))
-    assert "0 persons left" in erase(site, OLD)
+    assert "left the snapshot in use: 0." in erase(site, OLD)
     assert canaries(site) == VISITS
     load(site, source, (OLD, SURVIVOR))
     assert canaries(site) == VISITS

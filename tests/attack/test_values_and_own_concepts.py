@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sqlglot import exp
 
-from tests.attack.test_deidentification import Loaded, site
+from tests.attack.test_deidentification import Loaded
+from tests.commands import bare_site
 from tests.extracts import extract
 from vitrail.deid import deidentify, own, rare, sharing
 from vitrail.deid.columns import OWN, K
@@ -72,7 +73,7 @@ def off(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 
 def loaded(origin: Path, where: Path) -> Loaded:
-    place = site(where)
+    place = bare_site(where)
     return Loaded(place, origin, load(place, origin, format="omop", profile="expert-determination"))
 
 
