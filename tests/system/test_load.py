@@ -70,6 +70,19 @@ def test_a_snapshot_is_published_whole(tmp_path: Path, source: Path) -> None:
     assert not (where.path / "staging").exists()
 
 
+@pytest.mark.parametrize("profile", ["safe-harbor", "expert-determination"])
+def test_a_table_may_lie_outside_all_observation_periods(tmp_path: Path, source: Path, profile: str) -> None:
+    """Deaths that a registry learns of later, say: deidentification leaves them all out, and the load goes on."""
+    named = ("measurement_id", "person_id", "measurement_concept_id", "measurement_date", "measurement_type_concept_id",
+             "value_as_number", "measurement_source_value")  # fmt: skip
+    late = [(n, n, 2_000_000_001, "2024-05-06", 0, 1.5 + n, f"lab {n}") for n in range(1, PEOPLE + 1)]
+    write(source / "measurement.csv", named, late)
+    snapshot = loaded(bare_site(tmp_path / "site"), source, profile=profile)
+    assert snapshot.manifest.rows_loaded["measurement"] == PEOPLE
+    assert table(snapshot, "measurement") == []
+    assert len(table(snapshot, "condition_occurrence")) > 0
+
+
 def test_two_loads_of_one_source_give_one_snapshot(tmp_path: Path, source: Path) -> None:
     where = bare_site(tmp_path / "site")
     first, again = loaded(where, source), loaded(where, source)

@@ -206,7 +206,7 @@ class Writer:
 
         What has no mark is changed in every row.
         """
-        marks = [sql("count_if(:c)", c=column(_mark(name))) for name in marked]
+        marks = [sql("count(*) FILTER (WHERE :c)", c=column(_mark(name))) for name in marked]
         every, *counts = run(self.db, exp.select(sql("count(*)"), *marks).from_(rows.copy()))[0]
         changed = {name: every if each.changed is None else each.changed for name, each in lookups.items()}
         return {name: int(each) for name, each in (changed | dict(zip(marked, counts, strict=True))).items()}
